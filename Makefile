@@ -1,0 +1,68 @@
+# Two commands matter: `make demo` runs the main job on real bars, `make test` runs the suite.
+# Both build what they need on a machine with Python 3.11 and make, and nothing else.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := configs/lock
+COMPILE := $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-annotate \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: help demo test check bench soak format lock clean
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## make demo    real daily bars of five stocks through the whole line, offline and without keys
+demo: $(VENV)/.demo
+	$(BIN)/python -m tests.demo
+
+## make test    the whole suite, including make check
+test: $(VENV)/.dev check
+	$(BIN)/python -m pytest -n 2
+
+## make check   formatting, lint, types, import contracts
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+## make bench   bars/s and trades/s through the whole line, with peak memory
+bench: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks.line
+
+## make soak    the laws with many more examples than the suite has time for
+soak: $(VENV)/.dev
+	WYCKOFF_SOAK=1 $(BIN)/python -m pytest -n 2 -m "slow or not slow"
+
+## make format  rewrite the tree in the project's style
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+## make lock    pin the newest allowed versions, with hashes
+lock: $(VENV)/.dev
+	$(PIP) install pip-tools
+	$(COMPILE) --extra demo --output-file $(LOCK)/demo.txt pyproject.toml
+	$(COMPILE) --extra dev --extra demo --extra parquet --extra calendars --output-file $(LOCK)/dev.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The dev lock holds everything the demo lock does.
+$(VENV)/.dev: $(LOCK)/dev.txt pyproject.toml | $(VENV)/bin/python
+	@echo "installing the locked development environment into $(VENV)"
+	$(PIP) install --require-hashes -r $(LOCK)/dev.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $(VENV)/.dev $(VENV)/.demo
+
+$(VENV)/.demo: $(LOCK)/demo.txt pyproject.toml | $(VENV)/bin/python
+	@echo "installing the locked environment of the demo into $(VENV)"
+	$(PIP) install --require-hashes -r $(LOCK)/demo.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $(VENV)/.demo

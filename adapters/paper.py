@@ -1,0 +1,323 @@
+"""The paper book: a simulated venue that fills orders against recorded or live rows.
+
+A trade is a bar of one price, so one set of rules serves both. An order sees a trade after its
+decision time plus latency, a bar that opens at or after its decision. Each row offers a share of
+its size, given to the most aggressive order first. Where a bar does not say in which order things
+happened, the worse is assumed: stops before targets, gaps at the open, no target on the entry bar.
+"""
+
+from bisect import bisect_left, insort
+from decimal import Decimal
+
+import msgspec
+
+from adapters.paper_costs import PaperSettings, commission, execution_price
+from adapters.paper_orders import NEVER, Group, Offer, Resting, coverable, flaw
+from engine.instruments import MONEY, InstrumentTable, fill_quantity, whole_lots
+from engine.messages import (
+    FOREVER_NS,
+    Accepted,
+    Cancelled,
+    CancelRequest,
+    ExecutionFact,
+    Expired,
+    Fill,
+    Instrument,
+    Order,
+    Rejected,
+    Role,
+    TimeInForce,
+)
+from engine.ports import MarketRow
+
+VERSION = 1
+
+
+class BookState(msgspec.Struct, frozen=True):
+    """A snapshot: groups hold the orders; every index over them is rebuilt."""
+
+    version: int
+    number: int
+    ignored_cancels: int
+    groups: dict[str, Group]
+    ended: list[str]
+
+
+class PaperBook:
+    """The `Book` of simulation.
+
+    `ignored_cancels` counts requests to cancel what was not working. Ids of ended orders are kept
+    for the session, so that none is used twice.
+    """
+
+    def __init__(self, table: InstrumentTable, settings: PaperSettings) -> None:
+        self._table = table
+        self._settings = settings
+        self._clear()
+
+    def _clear(self) -> None:
+        self._number = 0
+        self.ignored_cancels = 0
+        self._groups: dict[str, Group] = {}
+        self._orders: dict[str, Resting] = {}
+        self._by_instrument: dict[str, dict[str, Resting]] = {symbol: {} for symbol in self._table.symbols}
+        self._expiries: list[tuple[int, int, str]] = []
+        self._ended: dict[str, None] = {}
+
+    # ---------------------------------------------------------------------------- requests
+
+    def submit(self, order: Order, *, now_ns: int, mark: float) -> list[ExecutionFact]:
+        code, reason = self._objection(order, mark)
+        if code:
+            if order.order_id not in self._orders:
+                self._ended[order.order_id] = None
+            symbol = order.symbol
+            return [Rejected(time_ns=now_ns, order_id=order.order_id, symbol=symbol, code=code, reason=reason)]
+        facts: list[ExecutionFact] = []
+        self._number += 1
+        resting = Resting(order=order, number=self._number)
+        self._groups.setdefault(order.group, Group(symbol=order.symbol, side=order.side)).add(resting)
+        if order.replaces:
+            old = self._orders[order.replaces]
+            resting.inherit(old, now_ns, self._settings.latency_ns)
+            facts.append(self._cancelled(old, now_ns, "replaced"))
+        self._index(resting)
+        venue_id = f"paper-{resting.number}"
+        facts.append(Accepted(time_ns=now_ns, order_id=order.order_id, symbol=order.symbol, venue_id=venue_id))
+        return facts
+
+    def cancel(self, request: CancelRequest, *, now_ns: int) -> list[ExecutionFact]:
+        resting = self._orders.get(request.order_id)
+        if resting is None:
+            self.ignored_cancels += 1
+            return []
+        return [self._cancelled(resting, now_ns, request.reason), *self._settle(resting.order.group, now_ns)]
+
+    @property
+    def due_ns(self) -> int:
+        return self._expiries[0][0] if self._expiries else FOREVER_NS
+
+    def due(self, line_ns: int) -> list[tuple[int, str]]:
+        reached = self._expiries[: bisect_left(self._expiries, (line_ns + 1,))]
+        return [(expires_ns, order_id) for expires_ns, _, order_id in reached]
+
+    def expire(self, order_id: str) -> list[ExecutionFact]:
+        resting = self._orders.get(order_id)
+        if resting is None:
+            return []
+        order = resting.order
+        time_ns = max(order.expires_ns, order.decision_ns)
+        self._end(resting)
+        expired = Expired(time_ns=time_ns, order_id=order_id, symbol=order.symbol, filled=resting.filled)
+        return [expired, *self._settle(order.group, time_ns)]
+
+    def _objection(self, order: Order, mark: float) -> tuple[str, str]:
+        """(code, reason) of a rejection, ("", "") for an order that can rest."""
+        if order.order_id in self._orders or order.order_id in self._ended:
+            return "DUPLICATE_ID", f"order id {order.order_id} was used before"
+        if order.symbol not in self._by_instrument:
+            return "UNKNOWN_SYMBOL", f"{order.symbol} is not in the session"
+        code, reason = flaw(order, self._table.named(order.symbol), mark)
+        if code:
+            return code, reason
+        if not self._belongs(order):
+            return "NO_PARENT", f"group {order.group} has nothing working or open that it could join"
+        if order.replaces and not self._replaceable(order):
+            return "NO_ORDER", f"{order.replaces} is not working, or has triggered: it cannot be replaced"
+        return "", ""
+
+    def _belongs(self, order: Order) -> bool:
+        """An entry begins a group or adds to one on its side; an exit needs a group that lives."""
+        group = self._groups.get(order.group)
+        if order.role is Role.ENTRY:
+            return not order.parent and (group is None or (group.symbol, group.side) == (order.symbol, order.side))
+        return group is not None and group.admits(order)
+
+    def _replaceable(self, order: Order) -> bool:
+        old = self._orders.get(order.replaces)
+        return old is not None and old.order.group == order.group and not old.triggered
+
+    # ---------------------------------------------------------------------------- matching
+
+    def triggers(self, instrument: int) -> tuple[float, float]:
+        above, below = NEVER
+        for resting in self._by_instrument[self._table.symbols[instrument]].values():
+            group = self._groups[resting.order.group]
+            if coverable(resting, group, group.entered) > 0:
+                one_above, one_below = resting.triggers()
+                above, below = min(above, one_above), max(below, one_below)
+        return above, below
+
+    def match(self, row: MarketRow) -> list[ExecutionFact]:
+        """Fills of one row, most aggressive order first, then what they ended."""
+        instrument = self._table[row.instrument]
+        if row.size <= 0 or not self._by_instrument[instrument.symbol]:
+            return []
+        reached = self._reached(instrument.symbol, row)
+        settled = {one.order.group: self._groups[one.order.group].entered for one, _ in reached}
+        share = _Share(row, instrument, self._settings)
+        facts: list[ExecutionFact] = []
+        entered_at: dict[str, float] = {}
+        for resting, offer in reached:
+            name = resting.order.group
+            fills = self._execute(resting, offer, share, settled[name])
+            if fills and resting.order.role is Role.ENTRY:
+                entered_at.setdefault(name, offer.price)
+            facts += fills
+        if row.is_bar:
+            facts += self._stop_out(entered_at, {one.number: offer for one, offer in reached}, share)
+        for name in settled:
+            facts += self._settle(name, row.time_ns)
+        return facts
+
+    def _reached(self, symbol: str, row: MarketRow) -> list[tuple[Resting, Offer]]:
+        """Orders that the row reaches, by price, then time. Remembers what it triggers.
+
+        Exits act on what was open before the row. No target acts on a row on which a stop of its
+        group does.
+        """
+        found: list[tuple[Resting, Offer]] = []
+        stopped: dict[str, None] = {}
+        for resting in self._by_instrument[symbol].values():
+            group = self._groups[resting.order.group]
+            if coverable(resting, group, group.entered) <= 0:
+                continue
+            was = resting.triggered
+            offer = resting.offer(row, row.open, self._settings.latency_ns)
+            if resting.order.role is Role.STOP and (offer is not None or resting.triggered is not was):
+                stopped[resting.order.group] = None
+            if offer is not None:
+                found.append((resting, offer))
+        found = [one for one in found if one[0].order.role is not Role.TARGET or one[0].order.group not in stopped]
+        found.sort(key=lambda one: (one[1].rank, one[0].number))
+        return found
+
+    def _stop_out(self, entered_at: dict[str, float], offers: dict[int, Offer], share: "_Share") -> list[ExecutionFact]:
+        """On a bar, what has just been entered may be stopped out: the worse order of events."""
+        facts: list[ExecutionFact] = []
+        for name, entry_price in entered_at.items():
+            group = self._groups[name]
+            for stop in [one for one in group.orders if one.working and one.order.role is Role.STOP]:
+                if coverable(stop, group, group.entered) <= 0:
+                    continue
+                offer = offers.get(stop.number) or stop.offer(share.row, entry_price, self._settings.latency_ns)
+                if offer is not None:
+                    facts += self._execute(stop, offer, share, group.entered)
+        return facts
+
+    def _execute(self, resting: Resting, offer: Offer, share: "_Share", entered: Decimal) -> list[ExecutionFact]:
+        """Fill what the row's share and the group allow: one Fill, or nothing."""
+        order, group = resting.order, self._groups[resting.order.group]
+        entry = order.role is Role.ENTRY
+        quantity = share.take(coverable(resting, group, entered), limited=entry or self._settings.exits_participate)
+        if quantity <= 0:
+            return []
+        price = execution_price(
+            self._settings, share.instrument, order,
+            raw_price=offer.price, taker=offer.taker, share=float(quantity) / share.row.size,
+        )  # fmt: skip
+        resting.book(quantity, MONEY.multiply(abs(price), share.instrument.point_value))
+        if entry:
+            group.entered = MONEY.add(group.entered, quantity)
+        else:
+            group.exited = MONEY.add(group.exited, quantity)
+        owed = commission(self._settings, share.instrument, resting.filled, resting.notional)
+        costs, resting.charged = MONEY.subtract(owed, resting.charged), owed
+        if not resting.remaining:
+            self._end(resting)
+        return [_fill(resting, share.row.time_ns, quantity, price, costs)]
+
+    # -------------------------------------------------------------------------- life cycle
+
+    def _index(self, resting: Resting) -> None:
+        order = resting.order
+        self._orders[order.order_id] = resting
+        self._by_instrument[order.symbol][order.order_id] = resting
+        if order.time_in_force is TimeInForce.GTD:
+            insort(self._expiries, (order.expires_ns, resting.number, order.order_id))
+
+    def _end(self, resting: Resting) -> None:
+        order = resting.order
+        resting.working = False
+        del self._orders[order.order_id]
+        del self._by_instrument[order.symbol][order.order_id]
+        self._ended[order.order_id] = None
+        if order.time_in_force is TimeInForce.GTD:
+            del self._expiries[bisect_left(self._expiries, (order.expires_ns, resting.number, order.order_id))]
+
+    def _cancelled(self, resting: Resting, time_ns: int, reason: str) -> Cancelled:
+        self._end(resting)
+        order = resting.order
+        return Cancelled(
+            time_ns=time_ns, order_id=order.order_id, symbol=order.symbol, filled=resting.filled, reason=reason
+        )
+
+    def _settle(self, name: str, time_ns: int) -> list[ExecutionFact]:
+        """Close a group that has nothing open and nothing entering: its exits are pointless."""
+        group = self._groups[name]
+        if group.entering or not group.flat:
+            return []
+        reason = "flat" if group.entered else "parent"
+        del self._groups[name]
+        return [self._cancelled(one, time_ns, reason) for one in group.orders if one.working]
+
+    # --------------------------------------------------------------------------- snapshots
+
+    def snapshot(self) -> bytes:
+        state = BookState(
+            version=VERSION,
+            number=self._number,
+            ignored_cancels=self.ignored_cancels,
+            groups=self._groups,
+            ended=list(self._ended),
+        )
+        return msgspec.msgpack.encode(state)
+
+    def restore(self, data: bytes) -> None:
+        state = msgspec.msgpack.decode(data, type=BookState)
+        assert state.version == VERSION
+        self._clear()
+        self._number, self.ignored_cancels, self._groups = state.number, state.ignored_cancels, state.groups
+        self._ended = dict.fromkeys(state.ended)
+        for group in state.groups.values():
+            for resting in group.orders:
+                if resting.working:
+                    self._index(resting)
+
+
+class _Share:
+    """What one row offers, and what is left of it."""
+
+    def __init__(self, row: MarketRow, instrument: Instrument, settings: PaperSettings) -> None:
+        self.row = row
+        self.instrument = instrument
+        lots = fill_quantity(instrument, row.size)
+        self._left = whole_lots(instrument, MONEY.multiply(lots, settings.participation))
+
+    def take(self, wanted: Decimal, *, limited: bool) -> Decimal:
+        if not limited:
+            return wanted
+        taken = min(wanted, self._left)
+        self._left = MONEY.subtract(self._left, taken)
+        return taken
+
+
+def _fill(resting: Resting, time_ns: int, quantity: Decimal, price: Decimal, costs: Decimal) -> Fill:
+    order = resting.order
+    return Fill(
+        time_ns=time_ns,
+        order_id=order.order_id,
+        execution_id=f"{order.order_id}#{resting.executions}",
+        symbol=order.symbol,
+        side=order.side,
+        role=order.role,
+        group=order.group,
+        quantity=quantity,
+        price=price,
+        costs=costs,
+        remaining=resting.remaining,
+        simulated=True,
+    )
+
+
+__all__ = ["PaperBook", "PaperSettings"]

@@ -1,0 +1,163 @@
+"""How stages become a line: fused in one thread, or as actors joined by bounded queues.
+
+Deterministic stages joined by single-writer FIFO queues give the same output whatever the
+capacities and the scheduler do (Kahn 1974). One back edge exists, from the router to `Market`,
+and one rule keeps it deterministic: `Market` is resumed only when everything it has said has
+been dealt with. `Chain` has that by construction; `run_line` counts messages in flight.
+"""
+
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+import anyio
+from anyio.abc import ObjectReceiveStream, ObjectSendStream
+from anyio.lowlevel import checkpoint
+
+from engine.ports import Item, Stage
+
+
+class Chain:
+    """Fuses stages depth-first and lazily: each output goes all the way down before its stage
+    is resumed, so a stage that acts on replies finds them done."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self.stages = tuple(stages)
+        self._process: Final = [stage.process for stage in stages]
+
+    def push(self, item: Item) -> None:
+        """Take one fact through the whole line."""
+        for _ in self.steps(item):
+            pass
+
+    def run(self, item: Item) -> Iterator[Item]:
+        """`push` that hands out what leaves the last stage."""
+        for left in self.steps(item):
+            if left is not None:
+                yield left
+
+    def steps(self, item: Item) -> Iterator[Item | None]:
+        """Take one fact through, pausing after each hop; what leaves the line is handed out."""
+        depth = len(self._process)
+        stack = [iter(self._process[0](item))]
+        while stack:
+            output = next(stack[-1], None)
+            if output is None:
+                stack.pop()
+            elif len(stack) == depth:
+                yield output
+            else:
+                stack.append(iter(self._process[len(stack)](output)))
+                yield None
+
+    def snapshot(self) -> list[bytes]:
+        """State of every stage, in order. Only meaningful between facts."""
+        return [stage.snapshot() for stage in self.stages]
+
+    def restore(self, states: Sequence[bytes]) -> None:
+        for stage, state in zip(self.stages, states, strict=True):
+            stage.restore(state)
+
+
+class InFlight:
+    """Counts messages inside the stages that `Market` has to wait for."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._idle = anyio.Event()
+
+    def add(self) -> None:
+        self._count += 1
+
+    def done(self) -> None:
+        assert self._count > 0
+        self._count -= 1
+        if self._count == 0:
+            self._idle.set()
+
+    async def idle(self) -> None:
+        while self._count:
+            self._idle = anyio.Event()
+            await self._idle.wait()
+
+
+async def run_actor(
+    stage: Stage,
+    inbox: ObjectReceiveStream[Item],
+    outlet: ObjectSendStream[Item],
+    *,
+    inside: InFlight | None = None,
+    waits: InFlight | None = None,
+    counts: InFlight | None = None,
+) -> None:
+    """Run one stage until its inbox ends, then close the outlet.
+
+    `counts` is told of each output before it is sent, `inside` when an input has been dealt
+    with, and `waits` must be idle before the stage is resumed.
+    """
+    async with inbox, outlet:
+        async for item in inbox:
+            for output in stage.process(item):
+                if counts is not None:
+                    counts.add()
+                await outlet.send(output)
+                if waits is not None:
+                    await waits.idle()
+            if inside is not None:
+                inside.done()
+
+
+async def run_line(
+    stages: Sequence[Stage],
+    facts: AsyncIterable[Item],
+    outlet: ObjectSendStream[Item],
+    *,
+    capacity: int,
+    market: int,
+    router: int,
+) -> None:
+    """Run stages as actors until `facts` ends; what leaves the line goes to `outlet`.
+
+    `market` and `router` are the positions of the two ends of the back edge. `capacity` bounds
+    every queue, in messages; 0 is a rendezvous.
+    """
+    in_flight = InFlight()
+    feed, inbox = anyio.create_memory_object_stream[Item](capacity)
+    async with anyio.create_task_group() as actors:
+        for position, stage in enumerate(stages):
+            last = position == len(stages) - 1
+            down, following = (outlet, None) if last else anyio.create_memory_object_stream[Item](capacity)
+            actors.start_soon(_actor, stage, inbox, down, position, (market, router), in_flight)
+            if following is not None:
+                inbox = following
+        async with feed:
+            async for fact in facts:
+                await feed.send(fact)
+
+
+async def _actor(
+    stage: Stage,
+    inbox: ObjectReceiveStream[Item],
+    outlet: ObjectSendStream[Item],
+    position: int,
+    edge: tuple[int, int],
+    in_flight: InFlight,
+) -> None:
+    market, router = edge
+    await run_actor(
+        stage,
+        inbox,
+        outlet,
+        inside=in_flight if market < position <= router else None,
+        waits=in_flight if position == market else None,
+        counts=in_flight if market <= position < router else None,
+    )
+
+
+async def drive(steps: Iterable[object], clock_ns: Callable[[], int], *, pause_ns: int = 20_000_000) -> None:
+    """Exhaust the steps of a fused line inside an event loop, giving the loop a turn at least
+    every `pause_ns`, as far as single kernel calls allow. The clock is the caller's."""
+    resumed_ns = clock_ns()
+    for _ in steps:
+        if clock_ns() - resumed_ns >= pause_ns:
+            await checkpoint()
+            resumed_ns = clock_ns()

@@ -1,0 +1,110 @@
+"""Composition root: configuration -> feeds, stages, venue -> run and drain.
+
+The one place where modules named in a configuration are imported, stages are put in order and
+a run is driven from its first fact to its last.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from pydantic import ValidationError
+
+from engine.actor import Chain
+from engine.bars import BarAggregator
+from engine.campaigns.manager import CampaignManager
+from engine.config import Config, ConfigError, Problem, problems
+from engine.digest import Digest
+from engine.instruments import InstrumentTable
+from engine.journal import Journal
+from engine.ledger import Ledger
+from engine.market import Market
+from engine.messages import SessionStart
+from engine.orders import OrderRouter
+from engine.ports import Book, Recorder, RiskRule, Stage, Strategy
+from engine.risk import rules
+from engine.risk.gate import RiskGate
+from engine.risk.settings import RiskSettings
+from engine.tap import Sink, Tap
+from engine.wyckoff.detector import PhaseDetector
+
+MARKET = 3
+ROUTER = 6
+"""Positions of the two ends of the line's back edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The stages of one session, in order, and the parts a run asks about."""
+
+    chain: Chain
+    tap: Tap
+    ledger: Ledger
+    table: InstrumentTable
+
+
+def build_line(
+    config: Config,
+    session: SessionStart,
+    table: InstrumentTable,
+    *,
+    recorder: Recorder | None = None,
+    sinks: Sequence[Sink] = (),
+) -> Line:
+    """All stages of a simulated session, wired: the paper book is the venue."""
+    strategies = [strategy(name, config.strategies.get(name, {})) for name in config.run.strategies]
+    lateness_ns = config.run.lateness_ms * 1_000_000
+    market = Market(table, session.timeframes, paper_book(config.paper, table))
+    tap = Tap(Digest(simulated=True), sinks)
+    ledger = Ledger(table)
+    stages: list[Stage] = [
+        Journal(recorder),
+        BarAggregator(table, session.timeframes, config.run.timeframes, len(session.feeds), lateness_ns),
+        PhaseDetector(config.detector, table, session.timeframes, session.detect_on, lateness_ns, strategies),
+        market,
+        CampaignManager(config.campaigns, table, session.timeframes, strategies),
+        RiskGate(config.risk, table, _rules(config.risk)),
+        OrderRouter(market, table),
+        tap,
+        ledger,
+    ]
+    return Line(Chain(stages), tap, ledger, table)
+
+
+def strategy(name: str, settings: Mapping[str, Any]) -> Strategy:
+    """The strategy in `strategies/<name>.py`. Raises ConfigError where there is none."""
+    module = _module("strategies", name, "run.strategies")
+    built: Strategy = _checked(f"strategies.{name}", lambda: module.build(settings))
+    return built
+
+
+def paper_book(settings: Mapping[str, Any], table: InstrumentTable) -> Book:
+    """The venue of a simulated session."""
+    module = _module("adapters", "paper", "paper")
+    built: Book = _checked("paper", lambda: module.PaperBook(table, module.PaperSettings.model_validate(settings)))
+    return built
+
+
+def _checked(table: str, build: Callable[[], Any]) -> Any:
+    """Settings that a module declares itself, with its mistakes named like all others."""
+    try:
+        return build()
+    except ValidationError as error:
+        raise ConfigError(problems(error, table)) from None
+
+
+def _rules(settings: RiskSettings) -> tuple[RiskRule, ...]:
+    try:
+        return rules.load(settings)
+    except ValueError as error:
+        raise ConfigError([Problem("risk.rules", str(error), "risk")]) from None
+
+
+def _module(package: str, name: str, key: str) -> Any:
+    try:
+        return import_module(f"{package}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{package}.{name}":
+            raise
+        raise ConfigError([Problem(key, f"names {name}, but there is no {package}/{name}.py", package)]) from None

@@ -1,0 +1,163 @@
+"""The campaigns of a session, found by id, by group and by what makes them one.
+
+The book owns everything the manager remembers between messages. A campaign that has ended leaves
+it; what is kept of it is that its range is over, so that a late event cannot begin it anew.
+"""
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+
+from engine.campaigns.bars_seen import BarsSeen
+from engine.campaigns.lifecycle import EDGES, TERMINAL, base_name, numbered_name
+from engine.campaigns.settings import CampaignSettings
+from engine.campaigns.state import Bracket, Campaign, Key
+from engine.campaigns.watches import Purpose, Watches
+from engine.instruments import InstrumentTable
+from engine.messages import NEVER_NS, CampaignChange, CampaignState, Message, Phase
+
+ENDED_KEPT = 10_000
+"""Ranges remembered as over, and names remembered as used; the oldest are forgotten first."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+PhaseKey = tuple[str, str, int]
+
+
+class _Saved(msgspec.Struct):
+    now_ns: int
+    campaigns: list[Campaign]
+    over: list[Key]
+    names: dict[str, int]
+    phases: list[tuple[PhaseKey, Phase, float]]
+    watches: list[str]
+    counts: bytes
+    closes: bytes
+
+
+class CampaignBook:
+    """`settings`, `table` and `timeframes` are the session's; the rest is state."""
+
+    def __init__(self, settings: CampaignSettings, table: InstrumentTable, timeframes: tuple[str, ...]) -> None:
+        self.settings = settings
+        self.table = table
+        self.now_ns = NEVER_NS
+        self.campaigns: dict[str, Campaign] = {}
+        self.watches = Watches()
+        self.bars = BarsSeen(table, timeframes)
+        self._by_key: dict[Key, str] = {}
+        self._over: dict[Key, None] = {}
+        self._names: dict[str, int] = {}
+        self._phases: dict[PhaseKey, tuple[Phase, float]] = {}
+
+    def advance(self, time_ns: int) -> None:
+        """Decisions never carry an earlier time than one already made."""
+        self.now_ns = max(self.now_ns, time_ns)
+
+    def find(self, key: Key) -> Campaign | None:
+        name = self._by_key.get(key)
+        return None if name is None else self.campaigns[name]
+
+    def newest(self, symbol: str, timeframe: str, direction: int) -> Campaign | None:
+        """The campaign formed last on this symbol and timeframe that has not ended."""
+        for campaign in reversed(self.campaigns.values()):
+            if campaign.key[:3] == (symbol, timeframe, direction):
+                return campaign
+        return None
+
+    def is_over(self, key: Key) -> bool:
+        """A campaign of this range has completed or failed."""
+        return key in self._over
+
+    def bracket(self, group: str) -> tuple[Campaign, Bracket] | None:
+        campaign = self.campaigns.get(group.rsplit("/", 2)[0])
+        if campaign is None:
+            return None
+        return next(((campaign, one) for one in campaign.brackets if one.group == group), None)
+
+    def bars_since_event(self, campaign: Campaign) -> int:
+        return self.bars.count(campaign.symbol, campaign.timeframe) - campaign.event_bars
+
+    def form(self, key: Key) -> Campaign:
+        """A new campaign for this key, which must have none."""
+        assert key not in self._by_key
+        symbol, timeframe, direction, range_start_ns = key
+        base = base_name(symbol, range_start_ns)
+        ordinal = self._names.pop(base, 0) + 1
+        self._names[base] = ordinal
+        _forget_oldest(self._names)
+        seen = self.bars.count(symbol, timeframe)
+        campaign = Campaign(numbered_name(base, ordinal), symbol, timeframe, direction, range_start_ns, seen)
+        self.campaigns[campaign.campaign] = campaign
+        self._by_key[key] = campaign.campaign
+        return campaign
+
+    def note(self, campaign: Campaign, kind: str, cause: str) -> CampaignChange:
+        """One step in a campaign's life that leaves its state alone."""
+        return self._change(campaign, kind, campaign.state, cause)
+
+    def step(self, campaign: Campaign, state: CampaignState, cause: str) -> Iterator[Message]:
+        """Along an edge of the table; a campaign that ends leaves the book."""
+        kind = EDGES[campaign.state, state]
+        yield self._change(campaign, kind, state, cause)
+        if state in TERMINAL:
+            assert not campaign.is_live
+            yield from self.watches.drop(campaign.campaign, Purpose.CLOCK)
+            self._end(campaign)
+
+    def phase(self, key: PhaseKey) -> tuple[Phase, float]:
+        """Phase and its confidence, 0..100."""
+        return self._phases.get(key, (Phase.WARMUP, 0.0))
+
+    def set_phase(self, key: PhaseKey, phase: Phase, confidence: float) -> None:
+        """Direction 0 speaks for both directions."""
+        symbol, timeframe, direction = key
+        for one in (direction,) if direction else (1, -1):
+            self._phases[symbol, timeframe, one] = (phase, confidence)
+
+    def snapshot(self) -> bytes:
+        saved = _Saved(
+            now_ns=self.now_ns,
+            campaigns=list(self.campaigns.values()),
+            over=list(self._over),
+            names=self._names,
+            phases=[(key, phase, confidence) for key, (phase, confidence) in self._phases.items()],
+            watches=list(self.watches.out),
+            counts=self.bars.counts.tobytes(),
+            closes=self.bars.closes.tobytes(),
+        )
+        return msgspec.msgpack.encode(saved)
+
+    def restore(self, data: bytes) -> None:
+        saved = msgspec.msgpack.decode(data, type=_Saved)
+        self.now_ns = saved.now_ns
+        self.campaigns = {one.campaign: one for one in saved.campaigns}
+        self._by_key = {one.key: one.campaign for one in saved.campaigns}
+        self._over = dict.fromkeys(saved.over)
+        self._names = saved.names
+        self._phases = {key: (phase, confidence) for key, phase, confidence in saved.phases}
+        self.watches.out = dict.fromkeys(saved.watches)
+        self.bars.counts[:] = np.frombuffer(saved.counts, np.int64)
+        self.bars.closes[:] = np.frombuffer(saved.closes, np.float64)
+
+    def _change(self, campaign: Campaign, kind: str, state: CampaignState, cause: str) -> CampaignChange:
+        assert campaign.state not in TERMINAL
+        previous, campaign.state = campaign.state, state
+        campaign.number += 1
+        return CampaignChange(campaign.campaign, campaign.number, self.now_ns, kind, previous, state, cause)
+
+    def _end(self, campaign: Campaign) -> None:
+        del self.campaigns[campaign.campaign]
+        del self._by_key[campaign.key]
+        # An expired campaign never held anything: a later pattern of its range may try again.
+        if campaign.state is not CampaignState.EXPIRED:
+            self._over[campaign.key] = None
+            _forget_oldest(self._over)
+
+
+def _forget_oldest(kept: dict[K, V]) -> None:
+    if len(kept) > ENDED_KEPT:
+        del kept[next(iter(kept))]

@@ -1,0 +1,170 @@
+"""Configuration: TOML files merged in order into one frozen model.
+
+Each part of the engine declares its own settings beside its code; this module names the tables,
+reads the files and turns every mistake into one line: key, problem, source. Unknown keys are
+refused, and nothing that can lose money has a default.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from engine.campaigns.settings import CampaignSettings
+from engine.identity import config_hash
+from engine.messages import Instrument
+from engine.risk.settings import RiskSettings
+from engine.timeframes import TIMEFRAMES
+from engine.wyckoff.settings import DetectorSettings
+
+CONFIG_VERSION = 1
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One mistake: the key, what is wrong, and the file it came from."""
+
+    key: str
+    problem: str
+    source: str
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used; `problems` lists every mistake found."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{one.source}: {one.key}: {one.problem}" for one in self.problems))
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class RunSettings(_Table):
+    """What runs. `detect_on` is "feed" or a list of timeframes; `timeframes` are the bars kept."""
+
+    mode: Literal["replay"]
+    strategies: tuple[str, ...]
+    cash: Decimal = Field(gt=0)
+    currency: str = Field(min_length=1)
+    timeframes: tuple[str, ...]
+    detect_on: Literal["feed"] | tuple[str, ...]
+    lateness_ms: int = Field(ge=0, description="how long a closed bar waits for late rows; 0 for files")
+
+    @model_validator(mode="after")
+    def _known_timeframes(self) -> Self:
+        chosen = self.timeframes + (() if self.detect_on == "feed" else tuple(self.detect_on))
+        for name in chosen:
+            if name not in TIMEFRAMES:
+                raise ValueError(f"timeframes must be among {', '.join(TIMEFRAMES)}, was {name}")
+        return self
+
+
+class InstrumentSettings(_Table):
+    """How an instrument is traded. `match_on` is taken from the feed when it is absent."""
+
+    asset_class: Literal["stock", "crypto", "fx", "future"]
+    tick: Decimal = Field(gt=0)
+    lot: Decimal = Field(gt=0)
+    point_value: Decimal = Field(gt=0)
+    min_notional: Decimal = Field(ge=0)
+    calendar: str
+    allows_negative: bool
+    match_on: Literal["trades", "bars"] | None = None
+
+
+class InstrumentsSettings(_Table):
+    default: InstrumentSettings
+    symbols: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    def instrument(self, symbol: str, currency: str, match_on: str) -> Instrument:
+        """The definition of `symbol`: the default table with its own keys over it.
+
+        Raises ConfigError.
+        """
+        merged = self.default.model_dump() | self.symbols.get(symbol, {})
+        try:
+            chosen = InstrumentSettings.model_validate(merged)
+        except ValidationError as error:
+            raise ConfigError(problems(error, f"instruments.symbols.{symbol}")) from None
+        return Instrument(
+            symbol=symbol, currency=currency, **(chosen.model_dump() | {"match_on": chosen.match_on or match_on})
+        )
+
+
+class TapeSettings(_Table):
+    """`snapshot_every_rows` bounds how much of a tape a recovery has to replay."""
+
+    snapshot_every_rows: int = Field(gt=0)
+
+
+class Config(_Table):
+    """The whole file. `strategies` and `paper` are checked by the module each table names."""
+
+    config_version: Literal[1]
+    run: RunSettings
+    instruments: InstrumentsSettings
+    detector: DetectorSettings
+    campaigns: CampaignSettings
+    risk: RiskSettings
+    paper: dict[str, Any]
+    strategies: dict[str, dict[str, Any]]
+    tape: TapeSettings
+
+    @property
+    def hash(self) -> str:
+        return config_hash(self.model_dump(mode="json"))
+
+
+def load(paths: Sequence[Path]) -> Config:
+    """Merge the files, later ones over earlier ones, key by key. Raises ConfigError."""
+    merged: dict[str, Any] = {}
+    for path in paths:
+        merged = _over(merged, _read(path))
+    return parse(merged, ", ".join(path.name for path in paths))
+
+
+def parse(tables: Mapping[str, Any], source: str) -> Config:
+    """Validate tables that are already merged. Raises ConfigError."""
+    try:
+        return Config.model_validate(tables)
+    except ValidationError as error:
+        raise ConfigError([Problem(one.key, one.problem, source) for one in problems(error, "")]) from None
+
+
+def problems(error: ValidationError, table: str) -> list[Problem]:
+    """What pydantic found, as our own lines; `table` goes before each key."""
+    found = error.errors(include_input=False, include_url=False)
+    return [
+        Problem(_key((*table.split("."), *one["loc"]) if table else one["loc"]), one["msg"], table) for one in found
+    ]
+
+
+def shipped(name: str) -> Path:
+    """A configuration that comes with the engine, such as `replay`."""
+    return Path(__file__).resolve().parent.parent / "configs" / f"{name}.toml"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([Problem("-", f"cannot be read: {error.strerror}", str(path))]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem("-", f"is not TOML: {error}", str(path))]) from None
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "-"

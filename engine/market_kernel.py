@@ -1,0 +1,239 @@
+"""The scan kernel of Market: where is the next row or bar that Python must look at?
+
+`lanes` is (instruments, 4) float64: the price at or above which, and at or below which, something
+rests; the last price on the instrument's match_on; and held quantity times point value. One lane is
+half a cache line, so a row with nothing near costs one load and three comparisons. The kernel keeps
+marks and equity itself, row by row, so that their floats never depend on how rows were chunked.
+"""
+
+import numpy as np
+
+from engine.blocks import (
+    OUTSIDE,
+    PARTIAL,
+    Bars,
+    Column,
+    Float64,
+    Int8,
+    Int32,
+    Int64,
+    MarketBlock,
+    Quotes,
+    Trades,
+)
+from engine.kernels import kernel
+from engine.ports import MarketRow
+
+ABOVE, BELOW, MARK, HELD = 0, 1, 2, 3
+"""Columns of `lanes`."""
+ON_BARS, SMALLEST = 0, 1
+"""Columns of `kinds`, (instruments, 2) int8: matches on bars; smallest outside timeframe seen."""
+EQUITY, FLOOR = 0, 1
+"""Entries of `account`, (2,) float64: equity at marks; the highest equity watch, -inf for none."""
+CLOSE_ABOVE, CLOSE_BELOW, LOW, HIGH = 0, 1, 2, 3
+"""Last axis of `levels`, (instruments, timeframes, 4) float64; LOW and HIGH are 1.0 when watched."""
+
+TRADES, QUOTES, BARS = 0, 1, 2
+END, BAR, TIME, ROW, RUIN = 0, 1, 2, 3, 4
+"""Why a scan stopped; RUIN: row k is done, and equity is at or below the floor."""
+
+NO_TIMEFRAME = 127
+
+
+@kernel
+def scan(
+    kind: int, k: int, j: int, timed: int, sequence: int, due_ns: int, watched: bool,
+    lanes: Float64, kinds: Int8, account: Float64, levels: Float64,
+    line_ns: Int64, instrument: Int32, high: Float64, low: Float64, close: Float64, timeframe: Int8, source: Int8,
+    release: Int64, bar_instrument: Int32, bar_timeframe: Int8, bar_close: Float64, bar_source: Int8,
+    swing_low: Float64, swing_high: Float64,
+) -> tuple[int, int, int]:  # fmt: skip
+    """(why, row, bar) of the next point of interest at or after row k and bar j.
+
+    `timed` is the last row before which line time has been looked at. A ROW is left undone (its
+    mark too): Python does all of it. Bars are only looked at when `watched`.
+    """
+    rows, bars = len(instrument), len(release)
+    while k < rows:
+        while watched and j < bars and release[j] <= sequence + k:
+            if fires(
+                levels, bar_instrument[j], bar_timeframe[j], bar_close[j], bar_source[j], swing_low[j], swing_high[j]
+            ):
+                return BAR, k, j
+            j += 1
+        if line_ns[k] >= due_ns and k > timed:
+            return TIME, k, j
+        i = instrument[k]
+        if kind != QUOTES and matches(kind, kinds, i, timeframe[k], source[k]):
+            if high[k] >= lanes[i, ABOVE] or low[k] <= lanes[i, BELOW]:
+                return ROW, k, j
+            if mark(lanes, account, i, close[k]):
+                return RUIN, k, j
+        k += 1
+    while watched and j < bars:
+        if fires(levels, bar_instrument[j], bar_timeframe[j], bar_close[j], bar_source[j], swing_low[j], swing_high[j]):
+            return BAR, k, j
+        j += 1
+    return END, k, j
+
+
+@kernel
+def fires(
+    levels: Float64, i: int, timeframe: int, close: float, source: int, swing_low: float, swing_high: float
+) -> bool:
+    """Whether any bar watch of (i, timeframe) fires; an unfinished bar fires none."""
+    if source == PARTIAL:
+        return False
+    if close > levels[i, timeframe, CLOSE_ABOVE] or close < levels[i, timeframe, CLOSE_BELOW]:
+        return True
+    if levels[i, timeframe, LOW] != 0.0 and not np.isnan(swing_low):
+        return True
+    return bool(levels[i, timeframe, HIGH] != 0.0 and not np.isnan(swing_high))
+
+
+@kernel
+def matches(kind: int, kinds: Int8, i: int, timeframe: int, source: int) -> bool:
+    """Whether the row is on the instrument's match_on. Learns the smallest outside timeframe."""
+    if kind == TRADES:
+        return bool(kinds[i, ON_BARS] == 0)
+    if kind != BARS or kinds[i, ON_BARS] == 0 or source != OUTSIDE:
+        return False
+    if timeframe < kinds[i, SMALLEST]:
+        kinds[i, SMALLEST] = timeframe
+    return bool(timeframe == kinds[i, SMALLEST])
+
+
+@kernel
+def mark(lanes: Float64, account: Float64, i: int, price: float) -> bool:
+    """Move the mark of i to `price`. Whether i is held and equity is then at or below the floor."""
+    held = lanes[i, HELD]
+    if held != 0.0:
+        account[EQUITY] += held * (price - lanes[i, MARK])
+    lanes[i, MARK] = price
+    return bool(held != 0.0 and account[EQUITY] <= account[FLOOR])
+
+
+def new_lanes(instruments: int) -> Float64:
+    lanes = np.zeros((instruments, 4), np.float64)
+    lanes[:, ABOVE], lanes[:, BELOW], lanes[:, MARK] = np.inf, -np.inf, np.nan
+    return lanes
+
+
+def new_levels(instruments: int, timeframes: int) -> Float64:
+    levels = np.zeros((instruments, timeframes, 4), np.float64)
+    levels[:, :, CLOSE_ABOVE], levels[:, :, CLOSE_BELOW] = np.inf, -np.inf
+    return levels
+
+
+class Walk:
+    """The way through one block: how far Market has come, and how much of it has been told."""
+
+    def __init__(self, block: MarketBlock, line_ns: int) -> None:
+        self.block = block
+        self.bars = NO_BARS if block.closed is None else block.closed
+        self.columns: tuple[Column, ...] = (*row_columns(block), *bar_columns(self.bars))
+        self.kind = BARS if isinstance(block, Bars) else TRADES if isinstance(block, Trades) else QUOTES
+        self.row, self.bar, self.timed = 0, 0, -1
+        self._told = (0, 0)
+        self._line_ns = line_ns
+
+    def stop(self, why: int, row: int, bar: int) -> None:
+        """Take over the position at which `scan` stopped; what it stopped at counts as passed."""
+        if why in (BAR, END):
+            self.row, self.bar = row, bar + 1
+            return
+        if why == TIME:
+            self.row, self.timed = row, row
+        else:
+            self.row = min(row + 1, len(self.block))
+        self.bar = int(np.searchsorted(self.bars.release, self.block.sequence + row, side="right"))
+
+    def clock_ns(self, before: int) -> int:
+        """Time of the last row passed, `before` where none was."""
+        return int(self.block.row_ns[self.row - 1]) if self.row > 0 else before
+
+    @property
+    def line_ns(self) -> int:
+        """Line time after the last row passed."""
+        return self._line_ns if self.row == 0 or self.block.line_ns is None else int(self.block.line_ns[self.row - 1])
+
+    @property
+    def next_line_ns(self) -> int:
+        assert self.block.line_ns is not None
+        return int(self.block.line_ns[self.row])
+
+    def market_row(self) -> MarketRow:
+        """The last row passed."""
+        block, k = self.block, self.row - 1
+        if isinstance(block, Bars):
+            return MarketRow(
+                instrument=int(block.instrument[k]), is_bar=True, open_ns=int(block.open_ns[k]),
+                time_ns=int(block.close_ns[k]), open=float(block.open[k]), high=float(block.high[k]),
+                low=float(block.low[k]), close=float(block.close[k]), size=float(block.volume[k]),
+            )  # fmt: skip
+        assert isinstance(block, Trades)
+        time_ns, price = int(block.time_ns[k]), float(block.price[k])
+        return MarketRow(
+            instrument=int(block.instrument[k]), is_bar=False, open_ns=time_ns, time_ns=time_ns,
+            open=price, high=price, low=price, close=price, size=float(block.size[k]),
+        )  # fmt: skip
+
+    def cut(self) -> tuple[MarketBlock, ...]:
+        """The piece up to the position, unless all of that has been told."""
+        rows, bars = (self._told[0], self.row), (self._told[1], self.bar)
+        self._told = (self.row, self.bar)
+        if rows[0] == rows[1] and bars[0] == bars[1]:
+            return ()
+        piece = self.block.piece(rows, bars)
+        if rows[0] == rows[1]:
+            piece.line_time_ns = self.line_ns
+        return (piece,)
+
+    def rest(self) -> tuple[MarketBlock, ...]:
+        """What has not been told; the block itself when nothing has."""
+        if self._told == (0, 0):
+            return (self.block,)
+        rows, bars = (self._told[0], len(self.block)), (self._told[1], len(self.bars))
+        return (self.block.piece(rows, bars),) if rows[0] < rows[1] or bars[0] < bars[1] else ()
+
+
+def row_columns(block: MarketBlock) -> tuple[Column, ...]:
+    """line_ns to source, as `scan` takes them. A kind that lacks a column passes one of its dtype."""
+    assert block.line_ns is not None or len(block) == 0
+    line_ns = _frozen(block.row_ns if block.line_ns is None else block.line_ns)
+    match block:
+        case Bars():
+            given = (block.instrument, block.high, block.low, block.close, block.timeframe, block.source)
+            return (line_ns, *(_frozen(column) for column in given))
+        case Trades():
+            price, side = _frozen(block.price), _frozen(block.side)
+            return line_ns, _frozen(block.instrument), price, price, price, side, side
+        case Quotes():
+            bid, unread = _frozen(block.bid), _NO_BAR_COLUMNS[2]
+            return line_ns, _frozen(block.instrument), bid, bid, bid, unread, unread
+    raise AssertionError(type(block).__name__)
+
+
+def bar_columns(bars: Bars) -> tuple[Column, ...]:
+    """release to swing_high, as `scan` takes them."""
+    if len(bars) == 0:
+        return _NO_BAR_COLUMNS
+    return _frozen_bars(bars)
+
+
+def _frozen_bars(bars: Bars) -> tuple[Column, ...]:
+    given = (bars.release, bars.instrument, bars.timeframe, bars.close, bars.source, bars.swing_low, bars.swing_high)
+    return tuple(_frozen(column) for column in given)
+
+
+def _frozen(column: Column) -> Column:
+    """A read-only view: Numba compiles one kernel per combination of writable columns."""
+    if not column.flags.writeable:
+        return column
+    view = column[:]
+    view.flags.writeable = False
+    return view
+
+
+NO_BARS = Bars.empty()
+_NO_BAR_COLUMNS = _frozen_bars(NO_BARS)

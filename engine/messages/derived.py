@@ -1,0 +1,141 @@
+"""Derived facts: recomputed from the tape, written to the store, never on the tape."""
+
+from engine.messages.base import Message
+from engine.messages.vocabulary import CampaignState, EventKind, HeatState, Phase, WatchKind
+
+
+class Event(Message, frozen=True):
+    """One Wyckoff event of one (symbol, timeframe, direction).
+
+    `direction` is +1 (accumulation) or -1 (distribution). `event_ns` and `confirm_ns` are the
+    open times of the bar it points at and of the bar at whose close it was confirmed; `known_ns`
+    is the decision time from which it may be acted on. `score` is 0..100. Prices are real
+    prices, not mirrored. `high`, `low`, `close`, `atr` belong to the confirming bar;
+    `volume_ratio`, `spread_ratio`, `close_position` to the bar it points at. `variant` is the
+    spring type (1, 2, 3) where the event is a SPRING or its TEST, else 0. `supersedes` is the
+    `event_id` this one relabels, or "".
+    """
+
+    event_id: str
+    symbol: str
+    timeframe: str
+    direction: int
+    kind: EventKind
+    event_ns: int
+    confirm_ns: int
+    known_ns: int
+    price: float
+    score: float
+    phase: Phase
+    support: float
+    resistance: float
+    range_start_ns: int
+    range_bars: int
+    variant: int
+    high: float
+    low: float
+    close: float
+    atr: float
+    volume_ratio: float
+    spread_ratio: float
+    close_position: float
+    supersedes: str
+
+
+class PhaseChange(Message, frozen=True):
+    """`confidence` is 0..100. `support` and `resistance` are NaN where there is no range."""
+
+    symbol: str
+    timeframe: str
+    direction: int
+    previous: Phase
+    phase: Phase
+    confidence: float
+    support: float
+    resistance: float
+    range_start_ns: int
+
+
+class StrategyMark(Message, frozen=True):
+    """A strategy's own decision point: a bar its `marks` selected."""
+
+    strategy: str
+    symbol: str
+    timeframe: str
+    open_ns: int
+    close: float
+
+
+class Detections(Message, frozen=True, gc=True):
+    """All that became known at one close, for all instruments and timeframes.
+
+    `time_ns` is the close; `decision_ns` = close + lateness is the time decisions carry.
+    """
+
+    time_ns: int
+    decision_ns: int
+    events: tuple[Event, ...]
+    phases: tuple[PhaseChange, ...]
+    marks: tuple[StrategyMark, ...]
+
+
+class BarTaint(Message, frozen=True):
+    """A closed bar turned out to be doubtful; it does not change. `reason` says why."""
+
+    time_ns: int
+    symbol: str
+    timeframe: str
+    open_ns: int
+    reason: str
+
+
+class CampaignChange(Message, frozen=True):
+    """One step in a campaign's life. `number` counts the steps of this campaign from 1.
+
+    `kind` is CAMPAIGN_FORMED, CAMPAIGN_ACTIVATED, PATTERN_DETECTED, CAMPAIGN_STATE,
+    CAMPAIGN_COMPLETED or CAMPAIGN_FAILED.
+    """
+
+    campaign: str
+    number: int
+    time_ns: int
+    kind: str
+    previous: CampaignState
+    state: CampaignState
+    cause: str
+
+
+class Declined(Message, frozen=True):
+    """A strategy saw an event it might have bought and did not: which gate, by how much."""
+
+    time_ns: int
+    campaign: str
+    symbol: str
+    event_id: str
+    strategy: str
+    code: str
+    value: float
+    limit: float
+
+
+class HeatChange(Message, frozen=True):
+    """Heat crossed a border. `heat_bp` is risk over equity in basis points, rounded up."""
+
+    time_ns: int
+    previous: HeatState
+    state: HeatState
+    heat_bp: int
+
+
+class Watched(Message, frozen=True):
+    """A watch fired at `time_ns`. `price` is what fired it (the close, the touch, the swing,
+    the equity); `close` and `atr` belong to the bar for bar watches, else NaN."""
+
+    watch_id: str
+    owner: str
+    kind: WatchKind
+    symbol: str
+    time_ns: int
+    price: float
+    close: float
+    atr: float

@@ -1,0 +1,41 @@
+"""Heat: risk over equity, and its four states.
+
+State and law are decided on whole numbers, never on the rounded percentage, so that 9.999 % is
+CRITICAL and allowed and 10.000 % is EXCEEDED and refused, by one and the same comparison.
+"""
+
+from decimal import Decimal
+
+from engine.messages import HeatState
+from engine.risk.settings import RiskSettings
+from engine.risk.units import UPWARD, WIRE_MAX, amount
+
+BASIS = 10_000
+"""Basis points of the whole."""
+
+
+def reaches(risk: int, equity: int, border_bp: int) -> bool:
+    """Whether `risk` is at or above the border. True for any risk when equity is gone."""
+    return equity <= 0 or risk * BASIS >= equity * border_bp
+
+
+def border(equity: int, border_bp: int) -> Decimal:
+    """The border in account currency: what a risk is compared with."""
+    return amount(equity * border_bp).scaleb(-4, UPWARD)
+
+
+def heat_state(risk: int, equity: int, settings: RiskSettings) -> HeatState:
+    if reaches(risk, equity, settings.heat_limit_bp):
+        return HeatState.EXCEEDED
+    if reaches(risk, equity, settings.heat_critical_bp):
+        return HeatState.CRITICAL
+    if reaches(risk, equity, settings.heat_warning_bp):
+        return HeatState.WARNING
+    return HeatState.NORMAL
+
+
+def heat_bp(risk: int, equity: int) -> int:
+    """Basis points, rounded up; the largest whole number a message carries stands for infinite."""
+    if equity <= 0:
+        return WIRE_MAX
+    return min(-(-risk * BASIS // equity), WIRE_MAX)

@@ -1,0 +1,109 @@
+"""A recorded session: from feeds or a tape to a table of instruments and a stream of facts.
+
+Files and tapes look alike from here on: a `SessionStart`, the instruments, then facts in order.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Protocol
+
+from engine.blocks import Bars, MarketBlock
+from engine.chunks import count
+from engine.config import Config, ConfigError, Problem
+from engine.instruments import MATCH_ON_BARS, MATCH_ON_TRADES, InstrumentTable
+from engine.messages import Message, SessionStart
+from engine.ports import Feed, Item
+from engine.timeframes import TIMEFRAMES
+
+TRADES_TIMEFRAME = "1m"
+"""What trades are detected on where the configuration leaves it to the feed."""
+
+
+class RecordedFeed(Feed, Protocol):
+    """A feed that also knows what it holds: `kind` is bars or trades, `timeframe` "" for trades,
+    `rows_estimate` is for a progress bar."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def timeframe(self) -> str: ...
+
+    @property
+    def rows_estimate(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a line is built for. `facts` can be iterated once."""
+
+    start: SessionStart
+    table: InstrumentTable
+    facts: Iterable[Item]
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+Merge = Callable[[Sequence[Feed], Mapping[str, int], int], Iterator[Item]]
+
+
+def from_feeds(config: Config, feeds: Sequence[RecordedFeed], merge: Merge, chunk: int) -> Session:
+    """The session that these feeds make together. Reads up to the first row of each."""
+    matched = _match_on(feeds)
+    table = InstrumentTable(
+        config.instruments.instrument(symbol, config.run.currency, match_on) for symbol, match_on in matched.items()
+    )
+    numbers = {symbol: number for number, symbol in enumerate(table.symbols)}
+    rows = merge(feeds, numbers, chunk)
+    first = next(rows, None)
+    start = SessionStart(
+        time_ns=_begins(first),
+        mode=config.run.mode,
+        feeds=tuple(feed.name for feed in feeds),
+        timeframes=TIMEFRAMES,
+        symbols=table.symbols,
+        cash=config.run.cash,
+        currency=config.run.currency,
+        detect_on=_detect_on(config, feeds),
+    )
+    facts = chain((start, *table.all), () if first is None else (first,), rows)
+    return Session(start, table, facts)
+
+
+def skip(facts: Iterable[Item], rows: int) -> Iterator[Item]:
+    """What is left after `rows` sequence numbers, of facts that carry none yet."""
+    for fact in facts:
+        size = count(fact)
+        if rows >= size:
+            rows -= size
+        elif isinstance(fact, MarketBlock) and rows:
+            yield fact.slice(rows, len(fact))
+            rows = 0
+        else:
+            yield fact
+
+
+def _match_on(feeds: Sequence[RecordedFeed]) -> dict[str, str]:
+    """Symbol -> what its orders match on: trades wherever some feed has trades of it."""
+    matched: dict[str, str] = {}
+    for feed in feeds:
+        for symbol in feed.symbols:
+            on = MATCH_ON_TRADES if feed.kind == "trades" else MATCH_ON_BARS
+            matched[symbol] = MATCH_ON_TRADES if MATCH_ON_TRADES in (on, matched.get(symbol)) else on
+    return matched
+
+
+def _detect_on(config: Config, feeds: Sequence[RecordedFeed]) -> tuple[str, ...]:
+    if config.run.detect_on == "feed":
+        wanted = {feed.timeframe or TRADES_TIMEFRAME for feed in feeds}
+        return tuple(name for name in TIMEFRAMES if name in wanted)
+    missing = [name for name in config.run.detect_on if name not in config.run.timeframes]
+    if missing:
+        raise ConfigError([Problem("run.detect_on", f"names {missing[0]}, which run.timeframes does not build", "")])
+    return config.run.detect_on
+
+
+def _begins(first: Item | None) -> int:
+    if isinstance(first, MarketBlock):
+        return int(first.open_ns[0] if isinstance(first, Bars) else first.row_ns[0])
+    return first.time_ns if isinstance(first, Message) and hasattr(first, "time_ns") else 0

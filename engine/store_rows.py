@@ -1,0 +1,107 @@
+"""How a message becomes rows of the read model: which table, which columns, which values.
+
+A column is named like the field it holds. Fields of new kinds need a migration; a test compares
+tables and messages.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from enum import Enum
+
+from engine.messages import (
+    Accepted,
+    Approved,
+    CampaignChange,
+    Cancelled,
+    CancelRequest,
+    Detections,
+    Event,
+    Expired,
+    Fill,
+    HeatChange,
+    Intent,
+    Message,
+    Order,
+    PhaseChange,
+    Receipt,
+    Refused,
+    Rejected,
+)
+
+Value = str | int | float | None
+Stored = tuple[str, tuple[Value, ...]]
+"""Table, and the values of its columns after `run` and `item`."""
+
+_SIMPLE: dict[type[Message], str] = {
+    CampaignChange: "campaign_changes",
+    Intent: "intents",
+    Order: "orders",
+    CancelRequest: "cancel_requests",
+    HeatChange: "heat",
+}
+_REPORTS = (Accepted, Rejected, Fill, Cancelled, Expired)
+
+# Approved repeats the receipt's quantity.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "events": ("part", *Event.__struct_fields__),
+    "phase_changes": ("part", "time_ns", "decision_ns", *PhaseChange.__struct_fields__),
+    "verdicts": (
+        "intent_id", "campaign", "symbol", "decision_ns", "verdict", "stage", *Receipt.__struct_fields__,
+    ),
+    "executions": (
+        "report", "time_ns", "order_id", "symbol", "sequence", "venue_id", "code", "reason", "filled", "execution_id",
+        "side", "role", "group", "quantity", "price", "costs", "remaining", "simulated",
+    ),
+    **{table: kind.__struct_fields__ for kind, table in _SIMPLE.items()},
+}  # fmt: skip
+
+STORED: tuple[type[Message], ...] = (*_SIMPLE, *_REPORTS, Detections, Approved, Refused)
+"""Messages that leave rows; all others leave none."""
+
+
+def insertion(table: str) -> str:
+    names = ("run", "item", *COLUMNS[table])
+    columns = ", ".join(f'"{name}"' for name in names)
+    return f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  names are ours
+
+
+def rows(message: Message) -> Iterator[Stored]:
+    """The rows that a message leaves, none for most kinds."""
+    table = _SIMPLE.get(type(message))
+    if table is not None:
+        yield table, _values(message, COLUMNS[table])
+    elif isinstance(message, Detections):
+        yield from _detections(message)
+    elif isinstance(message, Approved | Refused):
+        yield "verdicts", _verdict(message)
+    elif isinstance(message, _REPORTS):
+        yield "executions", (type(message).__name__, *_values(message, COLUMNS["executions"][1:]))
+
+
+def _detections(message: Detections) -> Iterator[Stored]:
+    for part, event in enumerate(message.events):
+        yield "events", (part, *_values(event, Event.__struct_fields__))
+    for part, change in enumerate(message.phases):
+        values = _values(change, PhaseChange.__struct_fields__)
+        yield "phase_changes", (part, message.time_ns, message.decision_ns, *values)
+
+
+def _verdict(message: Approved | Refused) -> tuple[Value, ...]:
+    intent = message.intent
+    stage = message.stage if isinstance(message, Refused) else ""
+    about = (intent.intent_id, intent.campaign, intent.symbol, intent.decision_ns, type(message).__name__, stage)
+    # Risks are whole 1e-8 account units and may be larger than SQLite's integers.
+    return (*about, *(str(getattr(message.receipt, name)) for name in Receipt.__struct_fields__))
+
+
+def _values(message: Message, names: tuple[str, ...]) -> tuple[Value, ...]:
+    return tuple(_value(getattr(message, name, None)) for name in names)
+
+
+def _value(value: object) -> Value:
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, Decimal):
+        return str(value)
+    assert value is None or isinstance(value, str | int | float)
+    return value

@@ -1,0 +1,150 @@
+"""Tap: the end of the line. Folds the digest, counts, and hands every item to the sinks.
+
+Sinks are one-way: exports, the store, the monitor. Nothing they do comes back to the line. What
+is counted does not depend on how the tape was chunked.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from engine.blocks import MarketBlock
+from engine.digest import Digest
+from engine.messages import (
+    NEVER_NS,
+    Approved,
+    CampaignChange,
+    Declined,
+    Detections,
+    HeatChange,
+    Message,
+    Receipt,
+    Refused,
+    SessionStart,
+)
+from engine.ports import Item
+from engine.timeframes import TIMEFRAMES
+
+
+class Sink(Protocol):
+    """Takes what leaves the line, in order. Must return soon: the line waits for it."""
+
+    def write(self, item: Item) -> None: ...
+
+
+class Counts(msgspec.Struct, kw_only=True):
+    """What has left the line so far.
+
+    `messages` counts by kind of message, `rows` market rows by kind of block, `bars` released
+    bars by timeframe, `events` by event, `refusals` by the gate and `declines` by strategies
+    by code, `campaigns` changes by their kind.
+    `heat_peak_bp` is the most that open, working and approved risk came to in any verdict or
+    heat change, in basis points of equity, rounded up.
+    """
+
+    messages: dict[str, int] = {}
+    rows: dict[str, int] = {}
+    bars: dict[str, int] = {}
+    events: dict[str, int] = {}
+    refusals: dict[str, int] = {}
+    declines: dict[str, int] = {}
+    campaigns: dict[str, int] = {}
+    heat_peak_bp: int = 0
+    started_ns: int = NEVER_NS
+    line_time_ns: int = NEVER_NS
+
+    def of(self, kind: type[Message]) -> int:
+        """How many messages of one kind: `counts.of(Fill)`."""
+        return self.messages.get(kind.__name__, 0)
+
+    @property
+    def total_messages(self) -> int:
+        return sum(self.messages.values())
+
+
+class _State(msgspec.Struct):
+    digest: bytes
+    decisions: int
+    timeframes: tuple[str, ...]
+    counts: Counts
+
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+
+
+class Tap:
+    """Last stage: passes everything on, so that a test can list what left the line."""
+
+    def __init__(self, digest: Digest, sinks: Sequence[Sink] = ()) -> None:
+        self.digest = digest
+        self.counts = Counts()
+        self._sinks = tuple(sinks)
+        self._timeframes: tuple[str, ...] = TIMEFRAMES
+
+    def process(self, message: Item) -> Iterator[Item]:
+        if isinstance(message, MarketBlock):
+            self._count_block(message)
+        else:
+            if self.digest.covers(message):
+                self.digest.add(message)
+            self._count_message(message)
+        for sink in self._sinks:
+            sink.write(message)
+        yield message
+
+    def snapshot(self) -> bytes:
+        return _encoder.encode(_State(self.digest.state, self.digest.count, self._timeframes, self.counts))
+
+    def restore(self, data: bytes) -> None:
+        state = msgspec.msgpack.decode(data, type=_State)
+        self.digest.state = state.digest
+        self.digest.count = state.decisions
+        self._timeframes = state.timeframes
+        self.counts = state.counts
+
+    def _count_block(self, block: MarketBlock) -> None:
+        counts = self.counts
+        rows = len(block)
+        if rows:
+            _add(counts.rows, type(block).__name__, rows)
+        if block.line_ns is not None or rows == 0:
+            counts.line_time_ns = max(counts.line_time_ns, block.line_time_ns)
+        closed = block.closed
+        if closed is not None and len(closed):
+            for index, number in enumerate(np.bincount(closed.timeframe).tolist()):
+                if number:
+                    _add(counts.bars, self._timeframes[index], number)
+
+    def _count_message(self, message: Message) -> None:
+        counts = self.counts
+        _add(counts.messages, type(message).__name__, 1)
+        match message:
+            case Detections():
+                for event in message.events:
+                    _add(counts.events, event.kind, 1)
+            case Approved(receipt=receipt):
+                counts.heat_peak_bp = max(counts.heat_peak_bp, heat_bp(receipt, receipt.new_risk))
+            case Refused(receipt=receipt):
+                counts.heat_peak_bp = max(counts.heat_peak_bp, heat_bp(receipt, 0))
+                _add(counts.refusals, receipt.code, 1)
+            case Declined():
+                _add(counts.declines, message.code, 1)
+            case HeatChange():
+                counts.heat_peak_bp = max(counts.heat_peak_bp, message.heat_bp)
+            case CampaignChange():
+                _add(counts.campaigns, message.kind, 1)
+            case SessionStart():
+                counts.started_ns = message.time_ns
+                self._timeframes = message.timeframes
+
+
+def heat_bp(receipt: Receipt, new_risk: int) -> int:
+    """Heat with `new_risk` in it, in basis points rounded up; 0 where there is no equity."""
+    risk = receipt.open_risk + receipt.working_risk + new_risk
+    return -(-risk * 10_000 // receipt.equity) if receipt.equity > 0 else 0
+
+
+def _add(counts: dict[str, int], name: str, number: int) -> None:
+    counts[str(name)] = counts.get(name, 0) + number

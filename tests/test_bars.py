@@ -1,0 +1,508 @@
+"""BarAggregator: which bars close, when, in what order, and what a late row does."""
+
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+import pytest
+
+from engine.bars import BarAggregator
+from engine.blocks import DERIVED, OUTSIDE, PARTIAL, Bars, BlockError, MarketBlock, Quotes, Trades, equal
+from engine.journal import Journal
+from engine.messages import NEVER_NS, BarTaint, FeedStatus, Heartbeat
+from engine.ports import Item
+from engine.timeframes import DAY_NS, MINUTE_NS, TIMEFRAMES
+from tests.makers import START_NS, bars, end_of_feed, heartbeat, session, table, trades
+
+SECOND_NS = 1_000_000_000
+
+
+def aggregator(*symbols: str, build: tuple[str, ...] = ("1m",), feeds: int = 1, lateness_ns: int = 0) -> BarAggregator:
+    return BarAggregator(table(*symbols), TIMEFRAMES, build, feeds, lateness_ns)
+
+
+def run(stage: BarAggregator, *facts: Item) -> list[Item]:
+    journal = Journal(None)
+    return [out for fact in facts for numbered in journal.process(fact) for out in stage.process(numbered)]
+
+
+def at(*seconds_and_prices: tuple[float, float], **columns: object) -> Trades:
+    """Trades at seconds after the start of the session."""
+    seconds, prices = zip(*seconds_and_prices, strict=True)
+    times = START_NS + (np.array(seconds) * SECOND_NS).astype(np.int64)
+    return trades(*prices, **({"time_ns": times, "received_ns": times, "size": 1.0} | columns))
+
+
+def minute_bars(*minutes_and_closes: tuple[int, float], timeframe: str = "1m", **columns: object) -> Bars:
+    """Outside bars by the minute they open in; open, high and low lie around the close."""
+    minutes, closes = (np.array(column) for column in zip(*minutes_and_closes, strict=True))
+    opens_ns = START_NS + minutes.astype(np.int64) * MINUTE_NS
+    ohlc = [(close - 1, close + 2, close - 2, close) for close in closes]
+    given = {"open_ns": opens_ns, "close_ns": opens_ns + MINUTE_NS}
+    return bars(*ohlc, timeframe=timeframe, **(given | columns))
+
+
+def closed(outputs: Iterable[Item]) -> Bars:
+    return Bars.join([item.closed for item in outputs if isinstance(item, MarketBlock) and item.closed is not None])
+
+
+def taints(outputs: Iterable[Item]) -> list[BarTaint]:
+    return [item for item in outputs if isinstance(item, BarTaint)]
+
+
+def named(bars_: Bars) -> list[str]:
+    return [TIMEFRAMES[number] for number in bars_.timeframe]
+
+
+def ohlcv(bars_: Bars) -> list[tuple[float, ...]]:
+    return list(
+        zip(*(getattr(bars_, name).tolist() for name in ("open", "high", "low", "close", "volume")), strict=True)
+    )
+
+
+# ------------------------------------------------------------------------------- closing
+
+
+def test_a_bar_holds_the_trades_of_its_interval() -> None:
+    facts = at((0, 10), (1.5, 12), (31, 9), (59.999, 11), (61, 50), received_ns=[7, 8, 9, 5, 6])
+
+    bar = closed(run(aggregator(), facts))
+
+    assert ohlcv(bar) == [(10, 12, 9, 11, 4)]
+    assert (bar.open_ns[0], bar.close_ns[0]) == (START_NS, START_NS + MINUTE_NS)
+    assert (bar.first_ns[0], bar.last_ns[0]) == (START_NS, START_NS + 59_999_000_000)
+    assert (bar.trades[0], bar.late[0], bar.gap_ms[0], bar.received_ns[0]) == (4, 0, 29_500, 5)
+    assert (bar.source[0], bar.instrument[0], bar.feed[0]) == (DERIVED, 0, 0)
+    assert np.isnan(bar.vr[0])
+    assert np.isnan(bar.swing_high[0])
+    assert (bar.phase[0], bar.direction[0]) == (0, 0)
+
+
+def test_a_row_at_the_close_does_not_close_the_bar_and_one_nanosecond_later_does() -> None:
+    at_close = trades(10, start_ns=START_NS + MINUTE_NS)
+    just_after = trades(10, start_ns=START_NS + MINUTE_NS + 1)
+    stage = aggregator()
+
+    assert len(closed(run(stage, trades(1), at_close))) == 0
+    assert closed(run(stage, just_after)).close_ns.tolist() == [START_NS + MINUTE_NS]
+
+
+def test_a_bar_is_released_by_the_row_that_proved_it() -> None:
+    block = at((0, 1), (59, 2), (60, 3), (61, 4), (200, 5))
+
+    [out] = run(aggregator(), session(), block)[1:]
+
+    assert isinstance(out, Trades)
+    assert out.closed is not None
+    assert (out.sequence, out.closed.release.tolist()) == (2, [5, 6])
+    assert out.line_ns is not None
+    assert out.line_ns.tolist() == [START_NS + second * SECOND_NS - 1 for second in (0, 59, 60, 61, 200)]
+    assert out.line_time_ns == out.line_ns[-1]
+
+
+def test_the_incoming_block_is_not_changed() -> None:
+    block = at((0, 1), (61, 2))
+
+    run(aggregator(), block)
+
+    assert block.line_ns is None
+    assert block.closed is None
+
+
+def test_an_empty_interval_makes_no_bar() -> None:
+    bars_ = closed(run(aggregator(), at((0, 1), (600, 2), (661, 3))))
+
+    assert bars_.open_ns.tolist() == [START_NS, START_NS + 10 * MINUTE_NS]
+
+
+@pytest.mark.parametrize("build", [("1m",), ("1m", "5m"), TIMEFRAMES])
+def test_a_heartbeat_closes_the_same_bars_as_a_trade(build: tuple[str, ...]) -> None:
+    facts = at((0, 10), (30, 12), (70, 11))
+    later_ns = START_NS + 14 * DAY_NS
+
+    by_heartbeat = run(aggregator(build=build), facts, heartbeat(later_ns))
+    by_trade = run(aggregator(build=build), facts, trades(9, start_ns=later_ns + 1))
+
+    assert len(closed(by_heartbeat)) == len(build) + 1
+    assert equal(closed(by_heartbeat), closed(by_trade))
+
+
+def test_a_heartbeat_is_announced_by_an_empty_block_of_bars() -> None:
+    out = run(aggregator(), at((0, 10)), heartbeat(START_NS + MINUTE_NS))
+
+    announced, fact = out[1:]
+    assert isinstance(announced, Bars)
+    assert announced.closed is not None
+    assert (len(announced), announced.sequence, announced.line_time_ns) == (0, 2, START_NS + MINUTE_NS)
+    assert announced.closed.release.tolist() == [2]
+    assert fact == Heartbeat(time_ns=START_NS + MINUTE_NS, feed=0, sequence=2)
+
+
+def test_other_facts_pass_untouched() -> None:
+    assert run(aggregator(), session()) == [msgspec.structs.replace(session(), sequence=1)]
+
+
+def test_quotes_move_line_time_and_make_no_bars() -> None:
+    quotes = Quotes.of(time_ns=[START_NS + MINUTE_NS, START_NS + MINUTE_NS + 1], bid=1.0, ask=2.0)
+
+    out = run(aggregator(), at((0, 10)), quotes)
+
+    assert closed(out).release.tolist() == [3]
+    assert ohlcv(closed(out)) == [(10, 10, 10, 10, 1)]
+
+
+def test_end_of_feed_closes_what_is_complete_and_shows_the_rest_as_partial() -> None:
+    out = run(aggregator(build=("1m", "5m")), at((0, 10), (70, 12)), end_of_feed(START_NS + 2 * MINUTE_NS))
+
+    bars_ = closed(out)
+    assert named(bars_) == ["1m", "1m", "5m"]
+    assert bars_.source.tolist() == [DERIVED, DERIVED, PARTIAL]
+    assert ohlcv(bars_)[2] == (10, 12, 10, 12, 2)
+    assert bars_.release.tolist() == [2, 3, 3]
+
+
+def test_an_unfinished_bar_waits_for_the_last_feed() -> None:
+    stage = aggregator(feeds=2)
+
+    first = run(stage, at((0, 10)), end_of_feed(START_NS + SECOND_NS, feed=1))
+    last = run(stage, end_of_feed(START_NS + SECOND_NS, feed=0))
+
+    assert len(closed(first)) == 0
+    assert closed(last).source.tolist() == [PARTIAL]
+
+
+def test_a_complete_bar_is_not_partial_for_want_of_lateness_at_the_end() -> None:
+    stage = aggregator(lateness_ns=250_000_000)
+
+    out = run(stage, minute_bars((0, 10)), end_of_feed(START_NS + MINUTE_NS))
+
+    assert closed(out).source.tolist() == [OUTSIDE]
+
+
+# --------------------------------------------------------------------------------- order
+
+
+def test_bars_of_one_close_come_longest_first_then_by_symbol() -> None:
+    four_minutes = at((245, 1), (246, 2), (247, 3), instrument=[2, 0, 1])
+
+    bars_ = closed(
+        run(aggregator("A", "B", "C", build=("5m", "1m")), four_minutes, heartbeat(START_NS + 5 * MINUTE_NS))
+    )
+
+    assert named(bars_) == ["5m"] * 3 + ["1m"] * 3
+    assert bars_.instrument.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_an_earlier_close_comes_before_a_longer_timeframe() -> None:
+    bars_ = closed(run(aggregator(build=("5m", "1m")), at((0, 1), (245, 2)), heartbeat(START_NS + DAY_NS)))
+
+    assert named(bars_) == ["1m", "5m", "1m"]
+
+
+def test_weeks_begin_on_monday_and_days_at_midnight_utc() -> None:
+    bars_ = closed(run(aggregator(build=("1d", "1w")), at((3, 1)), heartbeat(START_NS + 7 * DAY_NS)))
+
+    assert named(bars_) == ["1d", "1w"]
+    assert bars_.open_ns.tolist() == [START_NS, START_NS - 2 * DAY_NS]
+    assert bars_.close_ns.tolist() == [START_NS + DAY_NS, START_NS + 5 * DAY_NS]
+
+
+def test_five_hundred_instruments_close_together_in_order() -> None:
+    symbols = [f"S{number:03}" for number in range(500)]
+    shuffled = np.random.default_rng(1).permutation(500)
+    rows = trades(*(100.0 + shuffled), step_ns=1, instrument=shuffled)
+
+    bars_ = closed(run(aggregator(*symbols, build=("1m", "5m")), rows, heartbeat(START_NS + MINUTE_NS)))
+
+    assert bars_.instrument.tolist() == list(range(500))
+    assert bars_.close.tolist() == [100.0 + number for number in range(500)]
+
+
+# ----------------------------------------------------------------------------- lateness
+
+
+def test_a_late_trade_taints_its_closed_bar_and_changes_nothing() -> None:
+    stage = aggregator()
+
+    out = run(stage, at((0, 10), (61, 11), (30, 99), (62, 12)), heartbeat(START_NS + 2 * MINUTE_NS))
+
+    before, taint, after, *_ = out
+    assert taint == BarTaint(
+        time_ns=START_NS + 61 * SECOND_NS - 1, symbol="AAA", timeframe="1m", open_ns=START_NS, reason="late"
+    )
+    assert isinstance(before, Trades)
+    assert isinstance(after, Trades)
+    assert (before.price.tolist(), after.price.tolist(), after.sequence) == ([10, 11], [99, 12], 3)
+    assert before.line_time_ns == START_NS + 61 * SECOND_NS - 1
+    assert ohlcv(closed(out)) == [(10, 10, 10, 10, 1), (11, 12, 11, 12, 2)]
+    assert stage.counts["late_trades"] == 1
+
+
+def test_a_trade_late_for_its_minute_still_belongs_to_its_open_hour() -> None:
+    stage = aggregator(build=("1m", "1h"))
+
+    out = run(stage, at((0, 10), (61, 11), (30, 99)), heartbeat(START_NS + 60 * MINUTE_NS))
+
+    hour = closed(out).slice(2, 3)
+    assert [taint.timeframe for taint in taints(out)] == ["1m"]
+    assert (ohlcv(hour), hour.late.tolist()) == ([(10, 99, 10, 11, 3)], [1])
+
+
+def test_a_late_trade_taints_every_closed_bar_it_misses_longest_first() -> None:
+    stage = aggregator(build=("1m", "5m"))
+
+    out = run(stage, at((0, 10), (301, 11), (30, 99)))
+
+    assert [taint.timeframe for taint in taints(out)] == ["5m", "1m"]
+    assert stage.counts["late_trades"] == 1
+
+
+def test_a_late_trade_of_a_passed_empty_interval_makes_no_bar() -> None:
+    out = run(aggregator(), at((0, 10), (301, 11), (130, 99)), heartbeat(START_NS + 6 * MINUTE_NS))
+
+    assert taints(out)[0].open_ns == START_NS + 2 * MINUTE_NS
+    assert closed(out).open_ns.tolist() == [START_NS, START_NS + 5 * MINUTE_NS]
+
+
+def test_open_and_close_follow_trade_time_and_among_equal_times_tape_order() -> None:
+    block = at((20, 1), (20, 2), (10, 3), (10, 4), (20, 5), (15, 6))
+
+    bar = closed(run(aggregator(), block, heartbeat(START_NS + MINUTE_NS)))
+
+    assert ohlcv(bar) == [(3, 6, 1, 5, 6)]
+    assert bar.late.tolist() == [3]
+    assert (bar.first_ns[0], bar.last_ns[0]) == (START_NS + 10 * SECOND_NS, START_NS + 20 * SECOND_NS)
+
+
+def test_lateness_keeps_a_bar_open_for_late_trades() -> None:
+    stage = aggregator(lateness_ns=250_000_000)
+
+    out = run(stage, at((0, 10), (60.1, 11), (59.9, 12), (60.25, 13), (60.251, 14), (59.9, 15)))
+
+    bars_ = closed(out)
+    assert (ohlcv(bars_), bars_.release.tolist()) == ([(10, 12, 10, 12, 2)], [5])
+    assert len(taints(out)) == 1
+
+
+def test_lateness_before_anything_is_proven_releases_nothing() -> None:
+    out = run(aggregator(feeds=2, lateness_ns=250_000_000), at((0, 10), (90, 11)))
+
+    assert len(closed(out)) == 0
+    assert isinstance(out[0], Trades)
+    assert out[0].line_time_ns == NEVER_NS
+
+
+def test_the_slower_feed_holds_bars_back() -> None:
+    stage = aggregator(feeds=2)
+
+    fast = run(stage, at((0, 10), (61, 11), (200, 12), feed=0))
+    slow = run(stage, at((30, 20), (61, 21), feed=1))
+
+    assert len(closed(fast)) == 0
+    assert ohlcv(closed(slow)) == [(10, 20, 10, 20, 2)]
+    assert taints(slow) == []
+
+
+def test_a_stale_feed_does_not_hold_bars_back() -> None:
+    stage = aggregator(feeds=2)
+
+    held = run(stage, at((0, 10), (61, 11)))
+    freed = run(stage, FeedStatus(time_ns=START_NS, feed=1, status="STALE", reason="silent"))
+
+    assert len(closed(held)) == 0
+    assert closed(freed).open_ns.tolist() == [START_NS]
+    assert isinstance(freed[-1], FeedStatus)
+
+
+def test_a_row_of_an_interval_that_was_released_at_this_very_line_time_is_late() -> None:
+    stage = aggregator("A", "B")
+    closing = heartbeat(START_NS + MINUTE_NS)
+
+    out = run(stage, at((0, 10)), closing, at((30, 99)), minute_bars((0, 99), instrument=1))
+
+    assert [(taint.symbol, taint.reason) for taint in taints(out)] == [("A", "late"), ("B", "late")]
+    assert (stage.counts["late_trades"], stage.counts["late_bars"]) == (1, 1)
+
+
+# --------------------------------------------------------------------- bars from outside
+
+
+def test_sessions_that_overlap_are_each_released_at_their_own_close() -> None:
+    long = minute_bars((0, 10), close_ns=START_NS + 10 * MINUTE_NS)
+    stage = aggregator(feeds=2)
+
+    out = run(stage, long, minute_bars((1, 20), feed=1), heartbeat(START_NS + 3 * MINUTE_NS, feed=1))
+    out += run(stage, minute_bars((4, 30), feed=1), long, *(heartbeat(START_NS + DAY_NS, feed) for feed in (0, 1)))
+
+    assert closed(out).close.tolist() == [20, 30, 10]
+    assert stage.counts["duplicate_bars"] == 1
+
+
+def test_an_outside_bar_is_released_as_it_came_and_folded_into_longer_ones() -> None:
+    given = minute_bars((0, 10), (1, 20), (4, 15), trades=[3, 4, 5], gap_ms=[1, 900, 2], late=[0, 1, 0])
+
+    bars_ = closed(run(aggregator(build=("5m",)), given, heartbeat(START_NS + 5 * MINUTE_NS)))
+
+    assert named(bars_) == ["1m", "1m", "5m", "1m"]
+    assert bars_.source.tolist() == [OUTSIDE, OUTSIDE, DERIVED, OUTSIDE]
+    assert ohlcv(bars_.slice(0, 1)) == [(9, 12, 8, 10, 1_000)]
+    assert ohlcv(bars_.slice(2, 3)) == [(9, 22, 8, 15, 3_000)]
+    assert (bars_.trades.tolist(), bars_.late.tolist()) == ([3, 4, 12, 5], [0, 1, 0, 0])
+    assert bars_.gap_ms[2] == 120_000
+    assert bars_.last_ns[2] == START_NS + 5 * MINUTE_NS
+
+
+def test_trades_of_a_longer_bar_are_unknown_when_one_of_its_bars_does_not_know() -> None:
+    given = minute_bars((0, 10), (1, 20), (2, 30), trades=[3, -1, 5])
+
+    bars_ = closed(run(aggregator(build=("5m",)), given, heartbeat(START_NS + 5 * MINUTE_NS)))
+
+    assert bars_.trades[-1] == -1
+
+
+def test_an_outside_bar_is_closed_by_the_first_later_row() -> None:
+    two_symbols = minute_bars((0, 10), (0, 20), (1, 30), instrument=[1, 0, 0])
+
+    bars_ = closed(run(aggregator("A", "B", build=()), two_symbols))
+
+    assert (bars_.instrument.tolist(), bars_.release.tolist()) == ([0, 1], [3, 3])
+
+
+def test_a_daily_bar_keeps_its_own_session_and_makes_weeks() -> None:
+    hours_ns = 60 * MINUTE_NS
+    opens = START_NS + DAY_NS * np.arange(5) + 14 * hours_ns
+    given = bars(*[(c, c, c, c) for c in range(1, 6)], open_ns=opens, close_ns=opens + 7 * hours_ns)
+
+    bars_ = closed(run(aggregator(build=TIMEFRAMES), given, end_of_feed(START_NS + 5 * DAY_NS)))
+
+    assert named(bars_) == ["1d"] * 5 + ["1w"]
+    assert bars_.open_ns.tolist() == [*opens.tolist(), START_NS - 2 * DAY_NS]
+    assert bars_.close_ns[:5].tolist() == (opens + 7 * hours_ns).tolist()
+    assert ohlcv(bars_)[5] == (1, 5, 1, 5, 5_000)
+    assert (bars_.first_ns[5], bars_.last_ns[5]) == (opens[0], opens[4] + 7 * hours_ns)
+
+
+def test_a_day_that_straddles_midnight_belongs_to_the_week_it_ends_in() -> None:
+    sunday_ns = START_NS + 4 * DAY_NS + 22 * 60 * MINUTE_NS
+
+    bars_ = closed(
+        run(aggregator(build=("1w",)), bars((1, 1, 1, 1), start_ns=sunday_ns), heartbeat(START_NS + 20 * DAY_NS))
+    )
+
+    assert bars_.open_ns.tolist() == [sunday_ns, START_NS + 5 * DAY_NS]
+
+
+def test_an_outside_bar_overrules_the_bar_derived_from_trades() -> None:
+    stage = aggregator(build=("1m", "5m"))
+
+    out = run(
+        stage, at((0, 10), (30, 11)), minute_bars((0, 50)), at((61, 12), (130, 13)), heartbeat(START_NS + 5 * MINUTE_NS)
+    )
+
+    bars_ = closed(out)
+    assert (named(bars_), bars_.source.tolist()) == (["1m", "5m"], [OUTSIDE, DERIVED])
+    assert ohlcv(bars_) == [(49, 52, 48, 50, 1_000), (10, 13, 10, 13, 4)]
+
+
+def test_the_first_source_of_a_longer_bar_rules() -> None:
+    stage = aggregator(build=("5m",))
+
+    out = run(stage, minute_bars((0, 50)), at((61, 12)), heartbeat(START_NS + 5 * MINUTE_NS))
+
+    assert ohlcv(closed(out))[-1] == (49, 52, 48, 50, 1_000)
+
+
+def test_a_longer_bar_is_fed_by_one_timeframe_only() -> None:
+    five = minute_bars((0, 10), timeframe="5m", close_ns=START_NS + 5 * MINUTE_NS)
+    ones = minute_bars((5, 20), (6, 30), (15, 40))
+    next_five = minute_bars((15, 70), timeframe="5m", close_ns=START_NS + 20 * MINUTE_NS)
+
+    out = run(aggregator(build=("15m",)), five, ones, next_five, heartbeat(START_NS + 30 * MINUTE_NS))
+
+    bars_ = closed(out)
+    quarters = [bar for bar, name in zip(ohlcv(bars_), named(bars_), strict=True) if name == "15m"]
+    assert quarters == [(9, 12, 8, 10, 1_000), (39, 42, 38, 40, 1_000)]
+
+
+@pytest.mark.parametrize("between", [(), (heartbeat(START_NS + MINUTE_NS),)])
+def test_a_repeated_bar_is_counted_and_not_folded_again(between: tuple[Item, ...]) -> None:
+    stage = aggregator(build=("5m",))
+
+    out = run(stage, minute_bars((0, 10)), *between, minute_bars((0, 10)), heartbeat(START_NS + 5 * MINUTE_NS))
+
+    assert ohlcv(closed(out)) == [(9, 12, 8, 10, 1_000)] * 2
+    assert taints(out) == []
+    assert stage.counts["duplicate_bars"] == 1
+
+
+@pytest.mark.parametrize("between", [(), (heartbeat(START_NS + MINUTE_NS),)])
+@pytest.mark.parametrize("column", ["open", "high", "low", "close", "volume"])
+def test_a_revised_bar_taints_and_changes_nothing(between: tuple[Item, ...], column: str) -> None:
+    stage = aggregator(build=("5m",))
+    revised = minute_bars((0, 10), **{column: 11.5})
+
+    out = run(stage, minute_bars((0, 10)), *between, revised, heartbeat(START_NS + 5 * MINUTE_NS))
+
+    assert ohlcv(closed(out)) == [(9, 12, 8, 10, 1_000)] * 2
+    assert [(taint.reason, taint.timeframe, taint.open_ns) for taint in taints(out)] == [("revised", "1m", START_NS)]
+    assert stage.counts["revised_bars"] == 1
+
+
+def test_an_outside_bar_that_comes_too_late_taints_and_is_not_folded() -> None:
+    stage = aggregator(build=("5m",))
+
+    out = run(stage, minute_bars((0, 10), (2, 30), (1, 20)), heartbeat(START_NS + 5 * MINUTE_NS))
+
+    assert [(taint.reason, taint.open_ns) for taint in taints(out)] == [("late", START_NS + MINUTE_NS)]
+    assert named(closed(out)) == ["1m", "1m", "5m"]
+    assert closed(out).volume.tolist() == [1_000, 1_000, 2_000]
+    assert stage.counts["late_bars"] == 1
+
+
+def test_the_venues_own_bar_after_the_close_is_only_compared() -> None:
+    stage = aggregator()
+    agrees = minute_bars((0, 10), open=10.0, high=10.0, low=10.0, volume=1.0)
+
+    out = run(stage, at((0, 10), (61, 11)), agrees, minute_bars((0, 99)), heartbeat(START_NS + 2 * MINUTE_NS))
+
+    assert closed(out).source.tolist() == [DERIVED, DERIVED]
+    assert [taint.reason for taint in taints(out)] == ["differs"]
+    assert (stage.counts["duplicate_bars"], stage.counts["differing_bars"]) == (1, 1)
+
+
+# -------------------------------------------------------------------------------- bounds
+
+
+def test_rows_outside_the_tables_are_refused_by_name() -> None:
+    with pytest.raises(BlockError, match="sequence 2: instrument must be between 0 and 0, was 1"):
+        run(aggregator(), at((0, 1), (1, 1), instrument=[0, 1]))
+    with pytest.raises(BlockError, match="sequence 1: timeframe must be between 0 and 6, was 7"):
+        run(aggregator(), Bars.of(open_ns=[START_NS], close_ns=[START_NS + 1], timeframe=7))
+    with pytest.raises(BlockError, match="instrument must be between 0 and 0, was -1"):
+        run(aggregator(), minute_bars((0, 1), instrument=-1))
+
+
+def test_timeframes_without_a_length_and_negative_lateness_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"timeframe must be one of 1m, .*, was 2m"):
+        BarAggregator(table(), ("2m",), (), 1)
+    with pytest.raises(ValueError, match="built timeframe must be one of 1m, was 5m"):
+        BarAggregator(table(), ("1m",), ("5m",), 1)
+    with pytest.raises(ValueError, match="lateness_ns must be >= 0, was -1"):
+        BarAggregator(table(), ("1m",), (), 1, lateness_ns=-1)
+
+
+def test_pending_bars_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.bars.PENDING_LIMIT", 256)
+    held_back = trades(*range(1, 400), step_ns=MINUTE_NS)
+
+    with pytest.raises(
+        BlockError, match=r"pending bars must be at most 256, was 2\d\d and more: a feed holds line time"
+    ):
+        run(aggregator(feeds=2), held_back)
+
+
+def test_a_snapshot_of_other_instruments_is_refused() -> None:
+    snapshot = aggregator("A", "B").snapshot()
+
+    with pytest.raises(ValueError, match="must hold 3 instruments in 21 slots, was 2 in 14"):
+        aggregator("A", "B", "C").restore(snapshot)

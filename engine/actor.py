@@ -20,34 +20,41 @@ class Chain:
     """Fuses stages depth-first and lazily: each output goes all the way down before its stage
     is resumed, so a stage that acts on replies finds them done."""
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
+    def __init__(self, stages: Sequence[Stage], pause_after: int = 3) -> None:
+        """`steps` pauses whenever an output of one of the first `pause_after` stages is dealt with."""
         self.stages = tuple(stages)
         self._process: Final = [stage.process for stage in stages]
+        self._pause_after = min(pause_after, len(self.stages))
 
     def push(self, item: Item) -> None:
         """Take one fact through the whole line."""
-        for _ in self.steps(item):
-            pass
+        self._down(0, item)
 
-    def run(self, item: Item) -> Iterator[Item]:
-        """`push` that hands out what leaves the last stage."""
-        for left in self.steps(item):
+    def run(self, item: Item) -> list[Item]:
+        """`push` that gives what leaves the last stage."""
+        left: list[Item] = []
+        self._down(0, item, left)
+        return left
+
+    def steps(self, item: Item) -> Iterator[None]:
+        """`push` in small steps, for a caller that has other things to do in between."""
+        yield from self._steps(0, item)
+
+    def _down(self, depth: int, item: Item, left: list[Item] | None = None) -> None:
+        if depth == len(self._process):
             if left is not None:
-                yield left
+                left.append(item)
+            return
+        for output in self._process[depth](item):
+            self._down(depth + 1, output, left)
 
-    def steps(self, item: Item) -> Iterator[Item | None]:
-        """Take one fact through, pausing after each hop; what leaves the line is handed out."""
-        depth = len(self._process)
-        stack = [iter(self._process[0](item))]
-        while stack:
-            output = next(stack[-1], None)
-            if output is None:
-                stack.pop()
-            elif len(stack) == depth:
-                yield output
-            else:
-                stack.append(iter(self._process[len(stack)](output)))
-                yield None
+    def _steps(self, depth: int, item: Item) -> Iterator[None]:
+        if depth == self._pause_after:
+            self._down(depth, item)
+            yield
+            return
+        for output in self._process[depth](item):
+            yield from self._steps(depth + 1, output)
 
     def snapshot(self) -> list[bytes]:
         """State of every stage, in order. Only meaningful between facts."""

@@ -55,7 +55,7 @@ def build_line(
     """All stages of a simulated session, wired: the paper book is the venue."""
     strategies = [strategy(name, config.strategies.get(name, {})) for name in config.run.strategies]
     lateness_ns = config.run.lateness_ms * 1_000_000
-    market = Market(table, session.timeframes, paper_book(config.paper, table))
+    market = Market(table, session.timeframes, paper_book(config.paper, table), lateness_ns)
     tap = Tap(Digest(simulated=True), sinks)
     ledger = Ledger(table)
     stages: list[Stage] = [

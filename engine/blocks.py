@@ -59,6 +59,13 @@ class MarketBlock:
     _stop: int = field(default=0, init=False, repr=False)
     _derived: bool = field(default=False, init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        """Columns are never written again: windows share them, and kernels compile for one kind."""
+        for name in self.COLUMNS:
+            getattr(self, name).setflags(write=False)
+        if self.line_ns is not None:
+            self.line_ns.setflags(write=False)
+
     @property
     def row_ns(self) -> Int64:
         """The time each row proves its feed with, (n,) int64."""
@@ -123,8 +130,21 @@ class MarketBlock:
         copy.line_time_ns = self.line_time_ns
         copy.closed = self.closed
         for name, value in changes.items():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
             setattr(copy, name, value)
         return copy
+
+    def whole(self) -> tuple[Self, int, int]:
+        """(block, start, stop): the rows of this one are [start, stop) of a block that is no window.
+
+        Consecutive pieces of one block give the same block, so what was prepared for the first
+        serves all of them. Its `closed` and `line_time_ns` are not those of this piece.
+        """
+        if self._source is None or self._derived:
+            return self, 0, len(self)
+        source: Self = self._source  # type: ignore[assignment]
+        return source, self._start, self._stop
 
     def window(self, start: int, stop: int, *, derived: bool = False) -> Self:
         """Rows [start, stop) without `closed`. A `derived` window may get columns of its own."""

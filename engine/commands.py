@@ -23,6 +23,7 @@ from engine.exports import DecisionsJsonl, EventsCsv, ExportError, PhasesCsv, Tr
 from engine.identity import build_hash, lock_hash
 from engine.instruments import InstrumentError
 from engine.iso import TimeError, parse_iso
+from engine.kernels import is_cold
 from engine.messages import FOREVER_NS, NEVER_NS
 from engine.replay import Progress, Run, begin, from_tape, identity, resume
 from engine.session import RecordedFeed, Session, from_feeds
@@ -157,6 +158,8 @@ def _replayed(command: ReplayCommand, screen: Screen) -> RunSummary:
     with ExitStack() as files:
         sinks: list[Sink] = [files.enter_context(export) for export in exports(command, session)]
         run = _begin(command, config, session, [*sinks, *([store] if store else [])])
+        if is_cold():
+            screen.tell("compiling kernels for this machine; later runs start at once")
         with screen.progress(sum(feed.rows_estimate for feed in feeds)) as progress, _abandoned_on_error(run):
             anyio.run(follow, run, store, progress)
     found = summary_of(run.line, config, session, feeds)

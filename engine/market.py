@@ -34,11 +34,11 @@ from engine.market_kernel import (
     ROW,
     SMALLEST,
     TIME,
+    Columns,
     Walk,
     mark,
     new_lanes,
     new_levels,
-    scan,
 )
 from engine.messages import (
     NEVER_NS,
@@ -102,6 +102,7 @@ class Market:
         self._clock_ns = NEVER_NS
         self._line_ns = NEVER_NS
         self._announced: tuple[int, int] | None = None
+        self._columns = Columns()
 
     def submit(self, request: Order | CancelRequest | Request) -> None:
         self._desk.append(request)
@@ -150,7 +151,7 @@ class Market:
     # ------------------------------------------------------------------------------ blocks
 
     def _block(self, block: MarketBlock) -> Iterator[Item]:
-        walk = Walk(block, self._line_ns)
+        walk = Walk(block, self._line_ns, self._columns)
         while True:
             why = self._scan(walk)
             if why == END:
@@ -172,12 +173,7 @@ class Market:
         due_ns = self._watches.due_ns
         if self._book is not None:
             due_ns = min(due_ns, self._book.due_ns)
-        why, row, bar = scan(
-            walk.kind, walk.row, walk.bar, walk.timed, walk.block.sequence, due_ns, self._watches.bars > 0,
-            self._lanes, self._kinds, self._account, self._levels, *walk.columns,
-        )  # fmt: skip
-        walk.stop(why, row, bar)
-        return why
+        return walk.scan(due_ns, self._watches.bars > 0, self._lanes, self._kinds, self._account, self._levels)
 
     def _stop(self, why: int, walk: Walk) -> tuple[list[ExecutionFact], list[Fired]]:
         """What the bar or row before the walk's position does. Nothing is told yet."""

@@ -42,18 +42,19 @@ NO_TIMEFRAME = 127
 
 @kernel
 def scan(
-    kind: int, k: int, j: int, timed: int, sequence: int, due_ns: int, watched: bool,
+    kind: int, k: int, rows: int, j: int, bars: int, timed: int, sequence: int, due_ns: int, watched: bool,
     lanes: Float64, kinds: Int8, account: Float64, levels: Float64,
     line_ns: Int64, instrument: Int32, high: Float64, low: Float64, close: Float64, timeframe: Int8, source: Int8,
     release: Int64, bar_instrument: Int32, bar_timeframe: Int8, bar_close: Float64, bar_source: Int8,
     swing_low: Float64, swing_high: Float64,
 ) -> tuple[int, int, int]:  # fmt: skip
-    """(why, row, bar) of the next point of interest at or after row k and bar j.
+    """(why, row, bar) of the next point of interest in rows [k, rows) and bars [j, bars).
+
+    `sequence` is the one row 0 of the columns has.
 
     `timed` is the last row before which line time has been looked at. A ROW is left undone (its
     mark too): Python does all of it. Bars are only looked at when `watched`.
     """
-    rows, bars = len(instrument), len(release)
     while k < rows:
         while watched and j < bars and release[j] <= sequence + k:
             if fires(
@@ -125,28 +126,57 @@ def new_levels(instruments: int, timeframes: int) -> Float64:
     return levels
 
 
+class Columns:
+    """What `scan` reads of the last block; the pieces of one block share it."""
+
+    def __init__(self) -> None:
+        self._block: MarketBlock = NO_BARS
+        self._bars: Bars = NO_BARS
+        self._of_rows = row_columns(NO_BARS)
+        self._of_bars = bar_columns(NO_BARS)
+
+    def of(self, block: MarketBlock, bars: Bars) -> tuple[Column, ...]:
+        """Columns of two blocks that are no windows."""
+        if block is not self._block:
+            self._block, self._of_rows = block, row_columns(block)
+        if bars is not self._bars:
+            self._bars, self._of_bars = bars, bar_columns(bars)
+        return (*self._of_rows, *self._of_bars)
+
+
 class Walk:
     """The way through one block: how far Market has come, and how much of it has been told."""
 
-    def __init__(self, block: MarketBlock, line_ns: int) -> None:
+    def __init__(self, block: MarketBlock, line_ns: int, columns: Columns) -> None:
         self.block = block
         self.bars = NO_BARS if block.closed is None else block.closed
-        self.columns: tuple[Column, ...] = (*row_columns(block), *bar_columns(self.bars))
+        whole, self._first, self._last = block.whole()
+        whole_bars, self._first_bar, self._last_bar = self.bars.whole()
+        self._columns = columns.of(whole, whole_bars)
         self.kind = BARS if isinstance(block, Bars) else TRADES if isinstance(block, Trades) else QUOTES
         self.row, self.bar, self.timed = 0, 0, -1
         self._told = (0, 0)
         self._line_ns = line_ns
 
-    def stop(self, why: int, row: int, bar: int) -> None:
-        """Take over the position at which `scan` stopped; what it stopped at counts as passed."""
+    def scan(self, due_ns: int, watched: bool, *tables: Column) -> int:
+        """Go on to the next point of interest: why it is one. What it stopped at counts as passed."""
+        why, row, bar = scan(
+            self.kind, self._first + self.row, self._last, self._first_bar + self.bar, self._last_bar,
+            self._first + self.timed, self.block.sequence - self._first, due_ns, watched, *tables, *self._columns,
+        )  # fmt: skip
+        row, bar = row - self._first, bar - self._first_bar
         if why in (BAR, END):
             self.row, self.bar = row, bar + 1
-            return
-        if why == TIME:
-            self.row, self.timed = row, row
+        elif why == TIME:
+            self.row = self.timed = row
+            self.bar = self._bars_before(row)
         else:
             self.row = min(row + 1, len(self.block))
-        self.bar = int(np.searchsorted(self.bars.release, self.block.sequence + row, side="right"))
+            self.bar = self._bars_before(row)
+        return why
+
+    def _bars_before(self, row: int) -> int:
+        return int(np.searchsorted(self.bars.release, self.block.sequence + row, side="right"))
 
     def clock_ns(self, before: int) -> int:
         """Time of the last row passed, `before` where none was."""

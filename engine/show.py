@@ -23,7 +23,13 @@ class Screen:
         self._as_json = as_json
         self._out = Console(no_color=not color, highlight=False)
         self._err = Console(stderr=True, no_color=not color)
+        self._quiet = quiet
         self._moves = self._err.is_terminal and not quiet and not as_json
+
+    def tell(self, line: str) -> None:
+        """One line about what takes long."""
+        if not self._quiet:
+            self._err.print(line, style="dim")
 
     @contextmanager
     def progress(self, rows: int) -> Iterator[Callable[[int], None]]:

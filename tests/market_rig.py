@@ -141,11 +141,13 @@ def told(facts: Iterable[Message]) -> list[tuple[object, ...]]:
 
 def lined(block: MarketBlock, *, sequence: int = 1, closed: Bars | None = None) -> MarketBlock:
     """`block` as the aggregator would pass it on: one feed, proven to the latest row - 1."""
-    block.sequence = sequence
-    block.line_ns = np.maximum.accumulate(block.row_ns) - 1
-    block.line_time_ns = int(block.line_ns[-1]) if len(block) else 0
-    block.closed = Bars.empty() if closed is None else closed
-    return block
+    line_ns = np.maximum.accumulate(block.row_ns) - 1
+    return block.derive(
+        sequence=sequence,
+        line_ns=line_ns,
+        line_time_ns=int(line_ns[-1]) if len(block) else 0,
+        closed=Bars.empty() if closed is None else closed,
+    )
 
 
 def announcement(fact: Message, line_time_ns: int, closed: Bars | None = None) -> list[Item]:

@@ -78,7 +78,7 @@ async def queued(stages: Sequence[Splitter], facts: Iterable[Item], capacity: in
 def test_chain_hands_each_output_all_the_way_down_before_it_resumes_the_stage() -> None:
     market, stages = line()
 
-    left = list(Chain(stages).run(heartbeat(1)))
+    left = Chain(stages).run(heartbeat(1))
 
     assert [item.time_ns for item in left if isinstance(item, Heartbeat)] == [10, 10, 11, 12, 12]
     assert market.seen == [(10, ()), (11, (10,)), (12, (10, 11))]
@@ -134,7 +134,7 @@ async def test_drive_gives_the_loop_a_turn_when_time_is_up() -> None:
 
     async with anyio.create_task_group() as group:
         group.start_soon(other)
-        chain = Chain(stages)
+        chain = Chain(stages, pause_after=4)
         await drive((step for n in range(100) for step in chain.steps(heartbeat(n))), lambda: next(ticks))
         group.cancel_scope.cancel()
 

@@ -1,64 +1,15 @@
 """BarAggregator: which bars close, when, in what order, and what a late row does."""
 
-from collections.abc import Iterable
-
 import msgspec
 import numpy as np
 import pytest
 
 from engine.bars import BarAggregator
-from engine.blocks import DERIVED, OUTSIDE, PARTIAL, Bars, BlockError, MarketBlock, Quotes, Trades, equal
-from engine.journal import Journal
+from engine.blocks import DERIVED, OUTSIDE, PARTIAL, Bars, BlockError, Quotes, Trades, equal
 from engine.messages import NEVER_NS, BarTaint, FeedStatus, Heartbeat
-from engine.ports import Item
 from engine.timeframes import DAY_NS, MINUTE_NS, TIMEFRAMES
-from tests.makers import START_NS, bars, end_of_feed, heartbeat, session, table, trades
-
-SECOND_NS = 1_000_000_000
-
-
-def aggregator(*symbols: str, build: tuple[str, ...] = ("1m",), feeds: int = 1, lateness_ns: int = 0) -> BarAggregator:
-    return BarAggregator(table(*symbols), TIMEFRAMES, build, feeds, lateness_ns)
-
-
-def run(stage: BarAggregator, *facts: Item) -> list[Item]:
-    journal = Journal(None)
-    return [out for fact in facts for numbered in journal.process(fact) for out in stage.process(numbered)]
-
-
-def at(*seconds_and_prices: tuple[float, float], **columns: object) -> Trades:
-    """Trades at seconds after the start of the session."""
-    seconds, prices = zip(*seconds_and_prices, strict=True)
-    times = START_NS + (np.array(seconds) * SECOND_NS).astype(np.int64)
-    return trades(*prices, **({"time_ns": times, "received_ns": times, "size": 1.0} | columns))
-
-
-def minute_bars(*minutes_and_closes: tuple[int, float], timeframe: str = "1m", **columns: object) -> Bars:
-    """Outside bars by the minute they open in; open, high and low lie around the close."""
-    minutes, closes = (np.array(column) for column in zip(*minutes_and_closes, strict=True))
-    opens_ns = START_NS + minutes.astype(np.int64) * MINUTE_NS
-    ohlc = [(close - 1, close + 2, close - 2, close) for close in closes]
-    given = {"open_ns": opens_ns, "close_ns": opens_ns + MINUTE_NS}
-    return bars(*ohlc, timeframe=timeframe, **(given | columns))
-
-
-def closed(outputs: Iterable[Item]) -> Bars:
-    return Bars.join([item.closed for item in outputs if isinstance(item, MarketBlock) and item.closed is not None])
-
-
-def taints(outputs: Iterable[Item]) -> list[BarTaint]:
-    return [item for item in outputs if isinstance(item, BarTaint)]
-
-
-def named(bars_: Bars) -> list[str]:
-    return [TIMEFRAMES[number] for number in bars_.timeframe]
-
-
-def ohlcv(bars_: Bars) -> list[tuple[float, ...]]:
-    return list(
-        zip(*(getattr(bars_, name).tolist() for name in ("open", "high", "low", "close", "volume")), strict=True)
-    )
-
+from tests.bars_rig import SECOND_NS, aggregator, at, closed, minute_bars, named, ohlcv, run, taints
+from tests.makers import START_NS, end_of_feed, heartbeat, session, table, trades
 
 # ------------------------------------------------------------------------------- closing
 
@@ -322,152 +273,6 @@ def test_a_row_of_an_interval_that_was_released_at_this_very_line_time_is_late()
 
     assert [(taint.symbol, taint.reason) for taint in taints(out)] == [("A", "late"), ("B", "late")]
     assert (stage.counts["late_trades"], stage.counts["late_bars"]) == (1, 1)
-
-
-# --------------------------------------------------------------------- bars from outside
-
-
-def test_sessions_that_overlap_are_each_released_at_their_own_close() -> None:
-    long = minute_bars((0, 10), close_ns=START_NS + 10 * MINUTE_NS)
-    stage = aggregator(feeds=2)
-
-    out = run(stage, long, minute_bars((1, 20), feed=1), heartbeat(START_NS + 3 * MINUTE_NS, feed=1))
-    out += run(stage, minute_bars((4, 30), feed=1), long, *(heartbeat(START_NS + DAY_NS, feed) for feed in (0, 1)))
-
-    assert closed(out).close.tolist() == [20, 30, 10]
-    assert stage.counts["duplicate_bars"] == 1
-
-
-def test_an_outside_bar_is_released_as_it_came_and_folded_into_longer_ones() -> None:
-    given = minute_bars((0, 10), (1, 20), (4, 15), trades=[3, 4, 5], gap_ms=[1, 900, 2], late=[0, 1, 0])
-
-    bars_ = closed(run(aggregator(build=("5m",)), given, heartbeat(START_NS + 5 * MINUTE_NS)))
-
-    assert named(bars_) == ["1m", "1m", "5m", "1m"]
-    assert bars_.source.tolist() == [OUTSIDE, OUTSIDE, DERIVED, OUTSIDE]
-    assert ohlcv(bars_.slice(0, 1)) == [(9, 12, 8, 10, 1_000)]
-    assert ohlcv(bars_.slice(2, 3)) == [(9, 22, 8, 15, 3_000)]
-    assert (bars_.trades.tolist(), bars_.late.tolist()) == ([3, 4, 12, 5], [0, 1, 0, 0])
-    assert bars_.gap_ms[2] == 120_000
-    assert bars_.last_ns[2] == START_NS + 5 * MINUTE_NS
-
-
-def test_trades_of_a_longer_bar_are_unknown_when_one_of_its_bars_does_not_know() -> None:
-    given = minute_bars((0, 10), (1, 20), (2, 30), trades=[3, -1, 5])
-
-    bars_ = closed(run(aggregator(build=("5m",)), given, heartbeat(START_NS + 5 * MINUTE_NS)))
-
-    assert bars_.trades[-1] == -1
-
-
-def test_an_outside_bar_is_closed_by_the_first_later_row() -> None:
-    two_symbols = minute_bars((0, 10), (0, 20), (1, 30), instrument=[1, 0, 0])
-
-    bars_ = closed(run(aggregator("A", "B", build=()), two_symbols))
-
-    assert (bars_.instrument.tolist(), bars_.release.tolist()) == ([0, 1], [3, 3])
-
-
-def test_a_daily_bar_keeps_its_own_session_and_makes_weeks() -> None:
-    hours_ns = 60 * MINUTE_NS
-    opens = START_NS + DAY_NS * np.arange(5) + 14 * hours_ns
-    given = bars(*[(c, c, c, c) for c in range(1, 6)], open_ns=opens, close_ns=opens + 7 * hours_ns)
-
-    bars_ = closed(run(aggregator(build=TIMEFRAMES), given, end_of_feed(START_NS + 5 * DAY_NS)))
-
-    assert named(bars_) == ["1d"] * 5 + ["1w"]
-    assert bars_.open_ns.tolist() == [*opens.tolist(), START_NS - 2 * DAY_NS]
-    assert bars_.close_ns[:5].tolist() == (opens + 7 * hours_ns).tolist()
-    assert ohlcv(bars_)[5] == (1, 5, 1, 5, 5_000)
-    assert (bars_.first_ns[5], bars_.last_ns[5]) == (opens[0], opens[4] + 7 * hours_ns)
-
-
-def test_a_day_that_straddles_midnight_belongs_to_the_week_it_ends_in() -> None:
-    sunday_ns = START_NS + 4 * DAY_NS + 22 * 60 * MINUTE_NS
-
-    bars_ = closed(
-        run(aggregator(build=("1w",)), bars((1, 1, 1, 1), start_ns=sunday_ns), heartbeat(START_NS + 20 * DAY_NS))
-    )
-
-    assert bars_.open_ns.tolist() == [sunday_ns, START_NS + 5 * DAY_NS]
-
-
-def test_an_outside_bar_overrules_the_bar_derived_from_trades() -> None:
-    stage = aggregator(build=("1m", "5m"))
-
-    out = run(
-        stage, at((0, 10), (30, 11)), minute_bars((0, 50)), at((61, 12), (130, 13)), heartbeat(START_NS + 5 * MINUTE_NS)
-    )
-
-    bars_ = closed(out)
-    assert (named(bars_), bars_.source.tolist()) == (["1m", "5m"], [OUTSIDE, DERIVED])
-    assert ohlcv(bars_) == [(49, 52, 48, 50, 1_000), (10, 13, 10, 13, 4)]
-
-
-def test_the_first_source_of_a_longer_bar_rules() -> None:
-    stage = aggregator(build=("5m",))
-
-    out = run(stage, minute_bars((0, 50)), at((61, 12)), heartbeat(START_NS + 5 * MINUTE_NS))
-
-    assert ohlcv(closed(out))[-1] == (49, 52, 48, 50, 1_000)
-
-
-def test_a_longer_bar_is_fed_by_one_timeframe_only() -> None:
-    five = minute_bars((0, 10), timeframe="5m", close_ns=START_NS + 5 * MINUTE_NS)
-    ones = minute_bars((5, 20), (6, 30), (15, 40))
-    next_five = minute_bars((15, 70), timeframe="5m", close_ns=START_NS + 20 * MINUTE_NS)
-
-    out = run(aggregator(build=("15m",)), five, ones, next_five, heartbeat(START_NS + 30 * MINUTE_NS))
-
-    bars_ = closed(out)
-    quarters = [bar for bar, name in zip(ohlcv(bars_), named(bars_), strict=True) if name == "15m"]
-    assert quarters == [(9, 12, 8, 10, 1_000), (39, 42, 38, 40, 1_000)]
-
-
-@pytest.mark.parametrize("between", [(), (heartbeat(START_NS + MINUTE_NS),)])
-def test_a_repeated_bar_is_counted_and_not_folded_again(between: tuple[Item, ...]) -> None:
-    stage = aggregator(build=("5m",))
-
-    out = run(stage, minute_bars((0, 10)), *between, minute_bars((0, 10)), heartbeat(START_NS + 5 * MINUTE_NS))
-
-    assert ohlcv(closed(out)) == [(9, 12, 8, 10, 1_000)] * 2
-    assert taints(out) == []
-    assert stage.counts["duplicate_bars"] == 1
-
-
-@pytest.mark.parametrize("between", [(), (heartbeat(START_NS + MINUTE_NS),)])
-@pytest.mark.parametrize("column", ["open", "high", "low", "close", "volume"])
-def test_a_revised_bar_taints_and_changes_nothing(between: tuple[Item, ...], column: str) -> None:
-    stage = aggregator(build=("5m",))
-    revised = minute_bars((0, 10), **{column: 11.5})
-
-    out = run(stage, minute_bars((0, 10)), *between, revised, heartbeat(START_NS + 5 * MINUTE_NS))
-
-    assert ohlcv(closed(out)) == [(9, 12, 8, 10, 1_000)] * 2
-    assert [(taint.reason, taint.timeframe, taint.open_ns) for taint in taints(out)] == [("revised", "1m", START_NS)]
-    assert stage.counts["revised_bars"] == 1
-
-
-def test_an_outside_bar_that_comes_too_late_taints_and_is_not_folded() -> None:
-    stage = aggregator(build=("5m",))
-
-    out = run(stage, minute_bars((0, 10), (2, 30), (1, 20)), heartbeat(START_NS + 5 * MINUTE_NS))
-
-    assert [(taint.reason, taint.open_ns) for taint in taints(out)] == [("late", START_NS + MINUTE_NS)]
-    assert named(closed(out)) == ["1m", "1m", "5m"]
-    assert closed(out).volume.tolist() == [1_000, 1_000, 2_000]
-    assert stage.counts["late_bars"] == 1
-
-
-def test_the_venues_own_bar_after_the_close_is_only_compared() -> None:
-    stage = aggregator()
-    agrees = minute_bars((0, 10), open=10.0, high=10.0, low=10.0, volume=1.0)
-
-    out = run(stage, at((0, 10), (61, 11)), agrees, minute_bars((0, 99)), heartbeat(START_NS + 2 * MINUTE_NS))
-
-    assert closed(out).source.tolist() == [DERIVED, DERIVED]
-    assert [taint.reason for taint in taints(out)] == ["differs"]
-    assert (stage.counts["duplicate_bars"], stage.counts["differing_bars"]) == (1, 1)
 
 
 # -------------------------------------------------------------------------------- bounds

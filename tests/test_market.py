@@ -8,9 +8,8 @@ import pytest
 
 from engine.blocks import DERIVED, OUTSIDE, PARTIAL, Bars, MarketBlock, Quotes, equal
 from engine.market import Market
-from engine.market_kernel import Walk, mark, new_lanes, new_levels, scan
+from engine.market_kernel import Columns, mark, new_lanes, new_levels, scan
 from engine.messages import (
-    NEVER_NS,
     Accepted,
     AccountState,
     Cancelled,
@@ -563,7 +562,7 @@ def test_the_scan_kernel_and_its_python_form_stop_at_the_same_places() -> None:
     for _ in range(60):
         block = lined(flat(*random.integers(8, 13, 20).astype(float), instrument=random.integers(0, 3, 20)))
         block.closed = closed_at(sorted(random.integers(1, 23, 6).tolist()), random.uniform(8, 13, 6).tolist())
-        arguments = scan_arguments(Walk(block, NEVER_NS), random)
+        arguments = scan_arguments(Columns().of(block, block.closed), random)
         copies = [value.copy() if isinstance(value, np.ndarray) else value for value in arguments]
 
         compiled = scan(*arguments)  # type: ignore[arg-type]
@@ -574,7 +573,7 @@ def test_the_scan_kernel_and_its_python_form_stop_at_the_same_places() -> None:
             assert np.array_equal(one, other, equal_nan=isinstance(one, np.ndarray) and one.dtype.kind == "f")
 
 
-def scan_arguments(walk: Walk, random: np.random.Generator) -> list[object]:
+def scan_arguments(columns: tuple[np.ndarray, ...], random: np.random.Generator) -> list[object]:
     lanes, levels = new_lanes(3), new_levels(3, 2)
     lanes[:, :2] = np.sort(random.choice([9.0, 12.0, np.inf, -np.inf], (3, 2)))[:, ::-1]
     lanes[:, 2:] = random.uniform(1, 10, (3, 2))
@@ -583,7 +582,7 @@ def scan_arguments(walk: Walk, random: np.random.Generator) -> list[object]:
     kinds[:, 0] = random.integers(0, 2, 3)
     due_ns = START_NS + int(random.integers(0, 40)) * MINUTE
     account = np.array([100.0, float(random.choice([-np.inf, 90.0]))])
-    return [2, 0, 0, -1, 1, due_ns, True, lanes, kinds, account, levels, *walk.columns]
+    return [2, 0, 20, 0, 6, -1, 1, due_ns, True, lanes, kinds, account, levels, *columns]
 
 
 def test_a_mark_moves_equity_by_what_is_held() -> None:

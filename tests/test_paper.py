@@ -381,7 +381,7 @@ def scenes(draw: st.DrawFn) -> Scene:
     blocks, sequence, now_ns = [], 1, START_NS
     for _ in range(draw(st.integers(1, 4))):
         block = _random_block(random, now_ns)
-        lined(block, sequence=sequence, closed=_random_closed(random, sequence, len(block), now_ns))
+        block = lined(block, sequence=sequence, closed=_random_closed(random, sequence, len(block), now_ns))
         now_ns = int(block.row_ns.max())
         blocks.append(block)
         sequence += len(block) + 1
@@ -633,7 +633,7 @@ def test_the_scenes_are_lively() -> None:
         blocks, sequence, now_ns = [], 1, START_NS
         for _ in range(3):
             block = _random_block(random, now_ns)
-            lined(block, sequence=sequence, closed=_random_closed(random, sequence, len(block), now_ns))
+            block = lined(block, sequence=sequence, closed=_random_closed(random, sequence, len(block), now_ns))
             now_ns = int(block.row_ns.max())
             blocks.append(block)
             sequence += len(block) + 1

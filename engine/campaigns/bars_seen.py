@@ -24,8 +24,9 @@ class BarsSeen:
         bars: Bars | None = block.closed
         if bars is None or not len(bars):
             return
-        width = len(self._timeframes)
-        _count(bars.instrument, bars.timeframe, bars.source, bars.close, width, self.counts, self.closes)
+        whole, start, stop = bars.whole()
+        columns = (whole.instrument, whole.timeframe, whole.source, whole.close)
+        _count(start, stop, *columns, len(self._timeframes), self.counts, self.closes)
 
     def count(self, symbol: str, timeframe: str) -> int:
         return int(self.counts[self._place(symbol, timeframe)])
@@ -40,9 +41,10 @@ class BarsSeen:
 
 @kernel
 def _count(
-    instrument: Int32, timeframe: Int8, source: Int8, close: Float64, width: int, counts: Int64, closes: Float64
-) -> None:
-    for j in range(len(close)):
+    start: int, stop: int, instrument: Int32, timeframe: Int8, source: Int8, close: Float64,
+    width: int, counts: Int64, closes: Float64,
+) -> None:  # fmt: skip
+    for j in range(start, stop):
         if source[j] != PARTIAL:
             place = np.int64(instrument[j]) * width + timeframe[j]
             counts[place] += 1

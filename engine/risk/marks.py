@@ -41,13 +41,15 @@ class Marks:
 
     def fold(self, block: MarketBlock) -> None:
         """Take the rows of a block; the bars it closed are not rows and mark nothing."""
-        if len(block) == 0:
+        whole, start, stop = block.whole()
+        if start == stop:
             return
-        if isinstance(block, Trades):
-            mark_trades(block.instrument, block.price, block.time_ns, self._on_trades, self.price, self.time_ns)
-        elif isinstance(block, Bars):
-            columns = (block.instrument, block.timeframe, block.close, block.close_ns)
-            mark_bars(*columns, self._on_trades, self._timeframe, self.price, self.time_ns)
+        if isinstance(whole, Trades):
+            columns = (whole.instrument, whole.price, whole.time_ns)
+            mark_trades(start, stop, *columns, self._on_trades, self.price, self.time_ns)
+        elif isinstance(whole, Bars):
+            bars = (whole.instrument, whole.timeframe, whole.close, whole.close_ns)
+            mark_bars(start, stop, *bars, self._on_trades, self._timeframe, self.price, self.time_ns)
         self.version += 1
 
     def of(self, number: int) -> Decimal | None:
@@ -65,8 +67,11 @@ class Marks:
 
 
 @kernel
-def mark_trades(instrument: Int32, price: Float64, time_ns: Int64, on_trades: Flags, mark: Float64, at: Int64) -> None:
-    for row in range(instrument.size):
+def mark_trades(
+    start: int, stop: int, instrument: Int32, price: Float64, time_ns: Int64,
+    on_trades: Flags, mark: Float64, at: Int64,
+) -> None:  # fmt: skip
+    for row in range(start, stop):
         number = instrument[row]
         if on_trades[number]:
             mark[number] = price[row]
@@ -75,10 +80,10 @@ def mark_trades(instrument: Int32, price: Float64, time_ns: Int64, on_trades: Fl
 
 @kernel
 def mark_bars(
-    instrument: Int32, timeframe: Int8, close: Float64, close_ns: Int64,
+    start: int, stop: int, instrument: Int32, timeframe: Int8, close: Float64, close_ns: Int64,
     on_trades: Flags, smallest: Int8, mark: Float64, at: Int64,
 ) -> None:  # fmt: skip
-    for row in range(instrument.size):
+    for row in range(start, stop):
         number = instrument[row]
         if not on_trades[number] and timeframe[row] <= smallest[number]:
             smallest[number] = timeframe[row]

@@ -6,7 +6,6 @@ for it, then the rest. A block in which nothing became known passes whole.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
 
 import msgspec
@@ -80,7 +79,7 @@ class PhaseDetector:
             yield message
         else:
             closed, records = self._detect(message.closed)
-            block = replace(message, closed=closed)
+            block = message.derive(closed=closed)
             known = self._known(records, closed)
             yield from self._cut(block, closed, known) if known else (block,)
         self._line_time_ns = message.line_time_ns
@@ -114,7 +113,7 @@ class PhaseDetector:
             row = scan(row, feed, decor, self._state, self._places, self._gates, self._output)
             records += drained(self._output.wholes, self._output.reals, int(self._output.used[0]))
             self._output.used[0] = 0
-        return replace(bars, **decor._asdict()), records
+        return bars.derive(**decor._asdict()), records
 
     def _known(self, records: list[Record], bars: Bars) -> list[tuple[int, Known]]:
         """(bar row, what became known), in bar order; a bar's marks come after its events."""
@@ -180,5 +179,5 @@ def _read_only(column: Column) -> Column:
 def warm() -> None:
     """Compile the kernels ahead of the first bar."""
     detector = PhaseDetector(DetectorSettings(), InstrumentTable(()), TIMEFRAMES, ())
-    for _ in detector.process(replace(Bars.empty(), closed=Bars.of(close=[1.0]))):
+    for _ in detector.process(Bars.empty().derive(closed=Bars.of(close=[1.0]))):
         pass

@@ -44,7 +44,7 @@ FIRST_SCORE, LAST_SCORE = SC_SCORE, LPS_SCORE
 
 # Integers of one state machine. `_BAR` are bar numbers (-1: none), `_NS` open times.
 (
-    PHASE, EDGE, DIRTY, TESTED_B,
+    PHASE, EDGE, DIRTY,
     SC_BAR, SC_NS, SC_KNOWN_NS,
     CLIMAX_BAR, CLIMAX_NS, OLD_SC_BAR, OLD_SC_NS, OLD_SC_KNOWN_NS,
     AR_BAR, HELD_CLOSES, ON_HOLD,
@@ -56,7 +56,7 @@ FIRST_SCORE, LAST_SCORE = SC_SCORE, LPS_SCORE
     LPS_BAR, LPS_COUNT,
     VOLUME_BARS, UPS, DOWNS,
     WHOLES,
-) = range(45)  # fmt: skip
+) = range(44)  # fmt: skip
 
 # Columns of an output record: integers, then floats.
 (

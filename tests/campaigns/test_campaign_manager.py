@@ -172,8 +172,8 @@ def test_the_kernel_agrees_with_its_plain_form() -> None:
     fast = (np.zeros(21, np.int64), np.full(21, np.nan))
     plain = (np.zeros(21, np.int64), np.full(21, np.nan))
 
-    _count(*columns, 7, *fast)
-    _count.py_func(*columns, 7, *plain)  # type: ignore[attr-defined]
+    _count(20, 480, *columns, 7, *fast)
+    _count.py_func(20, 480, *columns, 7, *plain)  # type: ignore[attr-defined]
 
     assert fast[0].tolist() == plain[0].tolist()
     assert np.array_equal(fast[1], plain[1], equal_nan=True)

@@ -82,10 +82,10 @@ def test_kernels_agree_with_their_python_form(kernel: object) -> None:
     for function in (kernel, kernel.py_func):  # type: ignore[attr-defined]
         price, at, smallest = np.full(2, np.nan), np.zeros(2, np.int64), np.full(2, 127, np.int8)
         if kernel is mark_trades:
-            function(*columns, np.array([True, False]), price, at)
+            function(0, 3, *columns, np.array([True, False]), price, at)
         else:
             timeframes = np.array([1, 1, 2], np.int8)
-            function(columns[0], timeframes, *columns[1:], np.array([False, True]), smallest, price, at)
+            function(0, 3, columns[0], timeframes, *columns[1:], np.array([False, True]), smallest, price, at)
         results.append((price.tobytes(), at.tobytes(), smallest.tobytes()))
 
     assert results[0] == results[1]

@@ -23,6 +23,7 @@ from tests.wyckoff.series import (
     closed,
     events,
     mirrored,
+    real_days,
 )  # fmt: skip
 
 RANGE = QUIET + DECLINE + CLIMAX + RALLY + TEST_OF_CLIMAX + CAUSE
@@ -205,6 +206,18 @@ def test_a_climax_without_a_fall_before_it_is_none() -> None:
     flat = [(150.0, 151.0, 149.0, 150.0, 1_000.0)] * 70
 
     assert kinds([*flat, (150.0, 150.5, 146.0, 149.0, 4_000.0)]) == []
+
+
+def test_known_panic_lows_of_a_real_stock_are_found() -> None:
+    """Positive-control dates of the rule book, section 13.2; the bars are real and adjusted."""
+    if "AAPL" not in real_days():
+        pytest.skip("real daily data is not present")
+    found = {(event.kind.value, str(np.datetime64(event.event_ns, "ns"))[:10]) for event in events(real_days()["AAPL"])}
+
+    for day in ("2001-09-21", "2008-01-23", "2011-10-04", "2012-11-16"):
+        assert ("SC", day) in found
+    assert {("SPRING", "2011-06-16"), ("SPRING", "2011-06-20")} <= found
+    assert ("RANGE_FAILED", "2013-01-24") in found
 
 
 def test_nothing_is_detected_before_sixty_bars() -> None:

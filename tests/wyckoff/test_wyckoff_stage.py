@@ -9,7 +9,10 @@ from engine.blocks import PARTIAL, Bars
 from engine.messages import EventKind
 from engine.timeframes import DAY_NS
 from engine.wyckoff import detector as module
+from engine.wyckoff.layout import CONFIDENCE, PHASE, SHOWN_PHASE, SHOWN_SIDE
 from engine.wyckoff.naming import event_name
+from engine.wyckoff.phases import NONE, A
+from engine.wyckoff.scan import choose
 from tests.makers import START_NS, heartbeat, table
 from tests.wyckoff.series import (
     ACCUMULATION,
@@ -117,7 +120,9 @@ def test_strategies_mark_bars_of_detected_timeframes() -> None:
 
     assert len(marks) == int((bars.close == 150.0).sum())
     assert (marks[0].strategy, marks[0].symbol, marks[0].timeframe) == ("round", "AAA", "1d")
-    assert detections(run(detector(detect_on=("1h",), strategies=(RoundCloses(),)), block(bars))) == []
+    for other in (detector(detect_on=("1h",), strategies=(RoundCloses(),)), stage):
+        unfinished = replace(bars, source=np.full(len(bars), PARTIAL, np.int8))
+        assert detections(run(other, block(unfinished))) == []
 
 
 def test_a_full_output_is_drained_and_the_scan_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,3 +154,20 @@ def test_the_mirrors_have_names() -> None:
 
 def test_warm_compiles_and_returns_nothing() -> None:
     assert module.warm() is None
+
+
+@pytest.mark.parametrize("shown", [-1, 0, 1])
+def test_on_equal_confidence_the_side_already_shown_stays(shown: int) -> None:
+    stage = detector()
+    state, output = stage._state, stage._output
+    state.wholes[0, :, PHASE] = A
+    state.reals[0, :, CONFIDENCE] = 50.0
+    state.counts[0, SHOWN_SIDE], state.counts[0, SHOWN_PHASE] = shown, A if shown else NONE
+
+    choose(0, 0, 0, stage._gates[0], state, output)
+    stays = int(state.counts[0, SHOWN_SIDE])
+    state.reals[0, 1, CONFIDENCE] = 50.5
+    choose(0, 0, 0, stage._gates[0], state, output)
+
+    assert stays == shown
+    assert state.counts[0, SHOWN_SIDE] == -1

@@ -5,6 +5,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := configs/lock
+STOCKS := from importlib.util import find_spec as f; print(f('bokeh_sampledata').submodule_search_locations[0] + '/_data/stocks.csv.gz')
 COMPILE := $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
@@ -16,7 +17,7 @@ help:
 
 ## make demo    real daily bars of five stocks through the whole line, offline and without keys
 demo: $(VENV)/.demo
-	$(BIN)/python -m tests.demo
+	$(BIN)/wyckoff replay $$($(BIN)/python -c "$(STOCKS)")
 
 ## make test    the whole suite, including make check
 test: $(VENV)/.dev check

@@ -1,11 +1,11 @@
 """Ledger: folds executions into closed trades at the end of the line, so that a run's profit is
 part of its state and survives a snapshot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from engine.campaigns.performance import TradeLedger
 from engine.instruments import InstrumentTable
-from engine.messages import Message
+from engine.messages import Fill, Intent
 from engine.ports import Item
 
 
@@ -15,10 +15,10 @@ class Ledger:
     def __init__(self, table: InstrumentTable) -> None:
         self.trades = TradeLedger(table)
 
-    def process(self, message: Item) -> Iterator[Item]:
-        if isinstance(message, Message):
+    def process(self, message: Item) -> Iterable[Item]:
+        if isinstance(message, Fill | Intent):
             self.trades.add(message)
-        yield message
+        return (message,)
 
     def snapshot(self) -> bytes:
         return self.trades.snapshot()

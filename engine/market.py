@@ -44,6 +44,7 @@ from engine.messages import (
     NEVER_NS,
     AccountState,
     CancelRequest,
+    Detections,
     EndOfFeed,
     ExecutionFact,
     FeedStatus,
@@ -113,14 +114,14 @@ class Market:
         return self._holdings.equity
 
     def process(self, message: Item) -> Iterator[Item]:
-        if isinstance(message, MarketBlock):
-            yield from self._block(message)
-        else:
-            yield from self._fact(message)
+        return self._block(message) if isinstance(message, MarketBlock) else self._fact(message)
 
     # ------------------------------------------------------------------------------- facts
 
     def _fact(self, fact: Message) -> Iterator[Item]:
+        if isinstance(fact, Detections):
+            # Whatever has waited for this time or an earlier one goes before what is decided at it.
+            yield from self._due(fact.decision_ns)
         fired = self._learn(fact)
         yield from self._tell((fact,), fired)
         if isinstance(fact, Heartbeat | EndOfFeed | FeedStatus) and self._announced is not None:
@@ -222,11 +223,14 @@ class Market:
                 yield from self._drain()
 
     def _reach(self, line_ns: int) -> Iterator[Item]:
+        self._line_ns = line_ns
+        yield from self._due(line_ns)
+
+    def _due(self, line_ns: int) -> Iterator[Item]:
         """Everything that waited for line time, in order of time, expiries first.
 
-        What is registered meanwhile waits for the next row or control fact, even if it is due.
+        What is registered meanwhile waits for the next row, control fact or Detections, even if it is due.
         """
-        self._line_ns = line_ns
         expiries = self._book.due(line_ns) if self._book is not None else []
         for fired in self._watches.due(line_ns):
             while expiries and expiries[0][0] <= fired.entry.watch.time_ns:

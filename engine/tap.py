@@ -4,14 +4,15 @@ Sinks are one-way: exports, the store, the monitor. Nothing they do comes back t
 is counted does not depend on how the tape was chunked.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 import numpy as np
 
-from engine.blocks import MarketBlock
+from engine.blocks import Int8, Int64, MarketBlock
 from engine.digest import Digest
+from engine.kernels import kernel
 from engine.messages import (
     NEVER_NS,
     Approved,
@@ -26,6 +27,9 @@ from engine.messages import (
 )
 from engine.ports import Item
 from engine.timeframes import TIMEFRAMES
+
+MOST_TIMEFRAMES = 128
+"""`Bars.timeframe` is an int8."""
 
 
 class Sink(Protocol):
@@ -79,11 +83,19 @@ class Tap:
 
     def __init__(self, digest: Digest, sinks: Sequence[Sink] = ()) -> None:
         self.digest = digest
-        self.counts = Counts()
+        self._counts = Counts()
+        self._bars = np.zeros(MOST_TIMEFRAMES, np.int64)
         self._sinks = tuple(sinks)
         self._timeframes: tuple[str, ...] = TIMEFRAMES
 
-    def process(self, message: Item) -> Iterator[Item]:
+    @property
+    def counts(self) -> Counts:
+        """What has left the line so far."""
+        bars = zip(self._timeframes, self._bars.tolist(), strict=False)
+        self._counts.bars = {name: number for name, number in bars if number}
+        return self._counts
+
+    def process(self, message: Item) -> Iterable[Item]:
         if isinstance(message, MarketBlock):
             self._count_block(message)
         else:
@@ -92,7 +104,7 @@ class Tap:
             self._count_message(message)
         for sink in self._sinks:
             sink.write(message)
-        yield message
+        return (message,)
 
     def snapshot(self) -> bytes:
         return _encoder.encode(_State(self.digest.state, self.digest.count, self._timeframes, self.counts))
@@ -102,23 +114,23 @@ class Tap:
         self.digest.state = state.digest
         self.digest.count = state.decisions
         self._timeframes = state.timeframes
-        self.counts = state.counts
+        self._counts = state.counts
+        self._bars[:] = 0
+        self._bars[: len(self._timeframes)] = [state.counts.bars.get(name, 0) for name in self._timeframes]
 
     def _count_block(self, block: MarketBlock) -> None:
-        counts = self.counts
+        counts = self._counts
         rows = len(block)
         if rows:
             _add(counts.rows, type(block).__name__, rows)
         if block.line_ns is not None or rows == 0:
             counts.line_time_ns = max(counts.line_time_ns, block.line_time_ns)
-        closed = block.closed
-        if closed is not None and len(closed):
-            for index, number in enumerate(np.bincount(closed.timeframe).tolist()):
-                if number:
-                    _add(counts.bars, self._timeframes[index], number)
+        if block.closed is not None and len(block.closed):
+            bars, start, stop = block.closed.whole()
+            count_timeframes(start, stop, bars.timeframe, self._bars)
 
     def _count_message(self, message: Message) -> None:
-        counts = self.counts
+        counts = self._counts
         _add(counts.messages, type(message).__name__, 1)
         match message:
             case Detections():
@@ -138,6 +150,12 @@ class Tap:
             case SessionStart():
                 counts.started_ns = message.time_ns
                 self._timeframes = message.timeframes
+
+
+@kernel
+def count_timeframes(start: int, stop: int, timeframe: Int8, counts: Int64) -> None:
+    for bar in range(start, stop):
+        counts[timeframe[bar]] += 1
 
 
 def heat_bp(receipt: Receipt, new_risk: int) -> int:

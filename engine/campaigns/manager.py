@@ -5,7 +5,7 @@ first. Market data passes through untouched; only its closed bars are counted, a
 campaign lives. Refusals are never heard of: what was not accepted in time has lapsed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from engine.blocks import MarketBlock
 from engine.campaigns import clock, positions
@@ -45,6 +45,9 @@ ENDINGS: dict[type[Message], str] = {
     NotSent: "not sent",
 }
 
+HEARD: tuple[type[Message], ...] = (Detections, Watched, Fill, Accepted, *ENDINGS)
+"""What may move a campaign."""
+
 
 class _Decision:
     """What one Detections message has led to so far, besides facts."""
@@ -74,12 +77,14 @@ class CampaignManager:
         """Those that have not ended, in the order in which they were formed."""
         return tuple(self._book.campaigns.values())
 
-    def process(self, message: Item) -> Iterator[Item]:
+    def process(self, message: Item) -> Iterable[Item]:
         if isinstance(message, MarketBlock):
             if self._book.campaigns:
                 self._book.bars.see(message)
-            yield message
-            return
+            return (message,)
+        return self._react(message) if isinstance(message, HEARD) else (message,)
+
+    def _react(self, message: Message) -> Iterator[Item]:
         yield message
         if isinstance(message, Detections):
             self._book.advance(message.decision_ns)
@@ -92,7 +97,8 @@ class CampaignManager:
         elif isinstance(message, Accepted):
             self._book.advance(message.time_ns)
             yield from positions.on_accepted(self._book, message.order_id)
-        elif isinstance(message, Rejected | Cancelled | Expired | NotSent):
+        else:
+            assert isinstance(message, Rejected | Cancelled | Expired | NotSent)
             self._book.advance(message.time_ns)
             yield from positions.on_ended(self._book, message.order_id, cause=ENDINGS[type(message)])
 

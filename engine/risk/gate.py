@@ -100,9 +100,9 @@ class RiskGate:
             return (message,)
         if isinstance(message, Intent):
             return (message, self._verdict(message), *self._heat_change(message.decision_ns))
-        self._apply(message)
         if isinstance(message, Detections):
             return (message, *self._heat_change(message.decision_ns))
+        self._apply(message)
         if isinstance(message, HEATING):
             return (message, *self._heat_change(message.time_ns))
         return (message,)
@@ -264,6 +264,8 @@ class RiskGate:
 
     def _heat_change(self, time_ns: int) -> tuple[HeatChange, ...]:
         """The transition that the last fact or verdict made; none while heat is not computable."""
+        if self.heat is HeatState.NORMAL and self.portfolio.is_flat:
+            return ()
         equity, unmarked = self._equity()
         if unmarked or not self.portfolio.currency:
             return ()

@@ -101,6 +101,10 @@ class Holdings:
         self._worth: Decimal | None = Decimal(0)
         self._seen = -1
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._net
+
     def add(self, number: int, signed: Decimal) -> None:
         """Book `signed` = side times quantity times point value."""
         net = MONEY.add(self._net.pop(number, Decimal(0)), signed)

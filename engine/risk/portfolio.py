@@ -88,6 +88,12 @@ class Portfolio:
         loss = -(live.realised + self._state.closed.get(campaign, 0))
         return live.open_risk + live.working_risk + max(0, loss)
 
+    @property
+    def is_flat(self) -> bool:
+        """Nothing held, reserved or foreign, and cash to show for it: heat is 0."""
+        state = self._state
+        return not state.positions and not state.foreign and self._holdings.is_empty and state.cash > state.shortfall
+
     def equity(self) -> int | None:
         """Cash and holdings at the marks, rounded down; None where a mark is missing."""
         worth = self._holdings.worth(self.marks)

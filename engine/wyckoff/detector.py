@@ -5,8 +5,7 @@ something became known it cuts the block: the rows and bars up to that close, th
 for it, then the rest. A block in which nothing became known passes whole.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -71,10 +70,10 @@ class PhaseDetector:
         self._strategies = tuple(strategies)
         self._line_time_ns = 0
 
-    def process(self, message: Item) -> Iterator[Item]:
-        if not isinstance(message, MarketBlock):
-            yield message
-            return
+    def process(self, message: Item) -> Iterable[Item]:
+        return self._block(message) if isinstance(message, MarketBlock) else (message,)
+
+    def _block(self, message: MarketBlock) -> Iterator[Item]:
         if message.closed is None or len(message.closed) == 0:
             yield message
         else:
@@ -107,17 +106,20 @@ class PhaseDetector:
         rows = len(bars)
         feed = Feed(*(_read_only(getattr(bars, name)) for name in Feed._fields))
         decor = Decor(*(np.empty(rows, Bars.COLUMNS[name]) for name in Decor._fields))
+        confirming = (
+            bars.instrument, bars.timeframe, bars.open_ns, bars.close_ns, bars.high, bars.low, bars.close, decor.atr,
+        )  # fmt: skip
         records: list[Record] = []
         row = 0
         while row < rows:
             row = scan(row, feed, decor, self._state, self._places, self._gates, self._output)
-            records += drained(self._output.wholes, self._output.reals, int(self._output.used[0]))
+            records += drained(self._output.wholes, self._output.reals, int(self._output.used[0]), confirming)
             self._output.used[0] = 0
         return bars.derive(**decor._asdict()), records
 
     def _known(self, records: list[Record], bars: Bars) -> list[tuple[int, Known]]:
         """(bar row, what became known), in bar order; a bar's marks come after its events."""
-        known: list[tuple[int, Known]] = [(record.row, self._scribe.write(record, bars)) for record in records]
+        known: list[tuple[int, Known]] = [(record.row, self._scribe.write(record)) for record in records]
         for strategy in self._strategies:
             known += self._marked(strategy, bars)
         return sorted(known, key=lambda pair: pair[0]) if self._strategies else known
@@ -142,20 +144,17 @@ class PhaseDetector:
         A piece without rows announces no line time that was not announced before it: the rows that
         prove it come later.
         """
-        rows_done = bars_done = 0
+        rows_done = bars_done = first = 0
         line_time_ns = self._line_time_ns
-        borders = np.flatnonzero(np.diff(bars.close_ns, append=FOREVER_NS)) + 1
-        for close_ns, group in groupby(known, key=lambda pair: int(bars.close_ns[pair[0]])):
-            rows, members = zip(*group, strict=True)
-            bars_to = int(borders[np.searchsorted(borders, rows[-1], side="right")])
-            rows_to = min(len(block), int(bars.release[bars_to - 1]) - block.sequence)
+        for last, bars_to, rows_to in _borders(block, bars, known):
             piece = block.piece((rows_done, rows_to), (bars_done, bars_to))
             if rows_to == rows_done:
                 piece.line_time_ns = line_time_ns
             yield piece
             line_time_ns = piece.line_time_ns
-            yield self._detections(close_ns, members)
-            rows_done, bars_done = rows_to, bars_to
+            members = [one for _, one in known[first : last + 1]]
+            yield self._detections(int(bars.close_ns[bars_to - 1]), members)
+            rows_done, bars_done, first = rows_to, bars_to, last + 1
         if len(block) == 0 or rows_done < len(block) or bars_done < len(bars):
             yield block.piece((rows_done, len(block)), (bars_done, len(bars)))
 
@@ -167,6 +166,17 @@ class PhaseDetector:
             phases=tuple(one for one in members if isinstance(one, PhaseChange)),
             marks=tuple(one for one in members if isinstance(one, StrategyMark)),
         )
+
+
+def _borders(block: MarketBlock, bars: Bars, known: list[tuple[int, Known]]) -> Iterator[tuple[int, int, int]]:
+    """For each close at which something became known: the last of `known` that belongs to it, and
+    the bars and rows that go before its Detections."""
+    places = np.array([row for row, _ in known])
+    lasts = np.flatnonzero(np.diff(bars.close_ns[places], append=FOREVER_NS))
+    closes = np.flatnonzero(np.diff(bars.close_ns, append=FOREVER_NS)) + 1
+    bars_to = closes[np.searchsorted(closes, places[lasts], side="right")]
+    rows_to = np.minimum(len(block), bars.release[bars_to - 1] - block.sequence)
+    return zip(lasts.tolist(), bars_to.tolist(), rows_to.tolist(), strict=True)
 
 
 def _read_only(column: Column) -> Column:

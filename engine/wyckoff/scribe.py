@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.blocks import Bars, Float64, Int64
+from engine.blocks import Bars, Column, Float64, Int64
 from engine.instruments import InstrumentTable
 from engine.messages import Event, EventKind, PhaseChange
 from engine.wyckoff.layout import (
@@ -35,19 +35,35 @@ from engine.wyckoff.records import KINDS, PHASES
 
 
 class Record(NamedTuple):
-    """One row of the kernels' output as Python numbers."""
+    """One row of the kernels' output as Python numbers, and what it needs of the bar it stands at."""
 
     wholes: list[int]
     reals: list[float]
+    bar: "Bar"
 
     @property
     def row(self) -> int:
         return self.wholes[OUT_ROW]
 
 
-def drained(wholes: Int64, reals: Float64, used: int) -> list[Record]:
-    """The first `used` records, in order."""
-    return [Record(*pair) for pair in zip(wholes[:used].tolist(), reals[:used].tolist(), strict=True)]
+class Bar(NamedTuple):
+    """Values of the confirming bar."""
+
+    instrument: int
+    timeframe: int
+    open_ns: int
+    close_ns: int
+    high: float
+    low: float
+    close: float
+    atr: float
+
+
+def drained(wholes: Int64, reals: Float64, used: int, columns: tuple[Column, ...]) -> list[Record]:
+    """The first `used` records, in order. `columns` are those of `Bar`, for all bars."""
+    rows = wholes[:used, OUT_ROW]
+    bars = map(Bar._make, zip(*(column[rows].tolist() for column in columns), strict=True))
+    return list(map(Record, wholes[:used].tolist(), reals[:used].tolist(), bars))
 
 
 class Scribe:
@@ -58,14 +74,14 @@ class Scribe:
         self._timeframes = timeframes
         self._lateness_ns = lateness_ns
 
-    def write(self, record: Record, bars: Bars) -> Event | PhaseChange:
-        return self._event(record, bars) if record.wholes[OUT_KIND] else self._change(record, bars)
+    def write(self, record: Record) -> Event | PhaseChange:
+        return self._event(record) if record.wholes[OUT_KIND] else self._change(record)
 
-    def _event(self, record: Record, bars: Bars) -> Event:
-        wholes, reals, row = record.wholes, record.reals, record.row
-        kind, side, open_ns = KINDS[wholes[OUT_KIND]], wholes[OUT_SIDE], int(bars.open_ns[row])
+    def _event(self, record: Record) -> Event:
+        wholes, reals, bar = record
+        kind, side, open_ns = KINDS[wholes[OUT_KIND]], wholes[OUT_SIDE], bar.open_ns
         assert kind is not None
-        symbol, timeframe = self.symbol(bars, row), self.timeframe(bars, row)
+        symbol, timeframe = self._symbols[bar.instrument], self._timeframes[bar.timeframe]
         support, resistance = real_levels(side, reals)
         old = KINDS[wholes[OUT_OLD_KIND]]
         return Event(
@@ -76,7 +92,7 @@ class Scribe:
             kind=kind,
             event_ns=wholes[OUT_EVENT_NS],
             confirm_ns=open_ns,
-            known_ns=int(bars.close_ns[row]) + self._lateness_ns,
+            known_ns=bar.close_ns + self._lateness_ns,
             price=side * reals[OUT_PRICE],
             score=reals[OUT_SCORE],
             phase=PHASES[wholes[OUT_PHASE]],
@@ -85,10 +101,10 @@ class Scribe:
             range_start_ns=wholes[OUT_START_NS],
             range_bars=wholes[OUT_RANGE_BARS],
             variant=wholes[OUT_VARIANT],
-            high=float(bars.high[row]),
-            low=float(bars.low[row]),
-            close=float(bars.close[row]),
-            atr=float(bars.atr[row]),
+            high=bar.high,
+            low=bar.low,
+            close=bar.close,
+            atr=bar.atr,
             volume_ratio=reals[OUT_VR],
             spread_ratio=reals[OUT_SR],
             close_position=reals[OUT_CP],
@@ -97,12 +113,12 @@ class Scribe:
             else event_id(symbol, timeframe, side, old, (wholes[OUT_OLD_NS], wholes[OUT_OLD_KNOWN_NS])),
         )
 
-    def _change(self, record: Record, bars: Bars) -> PhaseChange:
-        wholes, reals, row = record.wholes, record.reals, record.row
+    def _change(self, record: Record) -> PhaseChange:
+        wholes, reals, bar = record
         support, resistance = real_levels(wholes[OUT_SIDE], reals)
         return PhaseChange(
-            symbol=self.symbol(bars, row),
-            timeframe=self.timeframe(bars, row),
+            symbol=self._symbols[bar.instrument],
+            timeframe=self._timeframes[bar.timeframe],
             direction=wholes[OUT_SIDE],
             previous=PHASES[wholes[OUT_VARIANT]],
             phase=PHASES[wholes[OUT_PHASE]],

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from engine.blocks import MarketBlock
 from engine.campaigns.performance import TradeLedger
+from engine.collector import settle
 from engine.messages import Message
 from engine.ports import Item
 from tests.lines import Recorded, config, line, recorded
@@ -66,6 +67,7 @@ def measure(shape: str) -> dict[str, Any]:
     rows = sum(map(len, blocks))
     span_ns = int(blocks[-1].row_ns.max() - blocks[0].row_ns.min())
     seconds = []
+    settle()
     settings = config()
     for _ in range(1 + RUNS):
         exposure = Exposure(market)

@@ -15,6 +15,7 @@ class FileOptions(BaseModel):
 
     symbol      of a file without a symbol column; default: the file name up to its first "."
     timeframe   of bars; default: the most common spacing of the stamps
+    columns     names of the columns of a CSV file without a header row; they are recognised like others
     mapping     our column -> the name it has in the file, where it is not recognised
     adjust      auto: where there is an adjusted close, prices and volumes are rescaled to it
     sort        order may be repaired by sorting; it is counted
@@ -27,6 +28,7 @@ class FileOptions(BaseModel):
 
     symbol: str | None = Field(default=None, min_length=1)
     timeframe: str | None = None
+    columns: tuple[str, ...] = ()
     mapping: dict[str, str] = Field(default_factory=dict)
     adjust: Literal["auto", "none"] = "auto"
     sort: bool = True

@@ -87,7 +87,7 @@ class FileFeed:
 def open_feed(path: Path, options: FileOptions | None = None) -> FileFeed:
     """Read what must be known before the first fact. Raises FeedError or BlockError."""
     chosen = options or FileOptions()
-    table = open_table(path)
+    table = open_table(path, chosen.columns)
     layout = recognise(str(path), table.names, chosen.mapping)
     chosen = chosen.model_copy(update={"symbol": _symbol(path, chosen, layout)})
     return FileFeed(path, _rows(path, table, layout, chosen), layout.kind)

@@ -4,7 +4,7 @@ A group is an entry with its exits. Exits act only on what the entry has filled 
 closed: a stop or exit covers all that is open, the nth target its planned part, first target first.
 """
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from math import isnan
 from sys import float_info
 
@@ -13,6 +13,9 @@ import msgspec
 from engine.instruments import MONEY, mark_price
 from engine.messages import FOREVER_NS, Instrument, Order, OrderKind, Role, Side
 from engine.ports import MarketRow
+
+EXACT = Context(prec=60)
+"""Wide enough for the remainder of the largest quantity by the smallest lot."""
 
 NEVER = (float("inf"), float("-inf"))
 ALWAYS = (float("-inf"), float("-inf"))
@@ -97,7 +100,7 @@ class Resting(msgspec.Struct):
         `start` is the first price of the row that the order can have met.
         """
         stop = self._stop_in_force(row, latency_ns)
-        if stop is None:
+        if stop is None or self._is_past(row):
             return None
         if self.is_market:
             return Offer(price=start, taker=True, rank=AT_THE_OPEN)
@@ -108,6 +111,10 @@ class Resting(msgspec.Struct):
         if sign * best > sign * limit:
             return None
         return Offer(price=sign * min(sign * start, sign * limit), taker=False, rank=sign * (row.close - limit))
+
+    def _is_past(self, row: MarketRow) -> bool:
+        """The order's time had run out by then; line time, which would say so, waits for another feed."""
+        return 0 < self.order.expires_ns < row.time_ns
 
     def _stop_offer(self, row: MarketRow, start: float, stop: float) -> Offer | None:
         sign = self.sign
@@ -207,4 +214,4 @@ def flaw(order: Order, instrument: Instrument, mark: float) -> tuple[str, str]:
 
 
 def _is_multiple(value: Decimal, step: Decimal) -> bool:
-    return value.is_finite() and not MONEY.remainder(value, step)
+    return value.is_finite() and not EXACT.remainder(value, step)

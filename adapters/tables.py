@@ -8,7 +8,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +77,8 @@ class Table(Protocol):
         ...
 
 
-def open_table(path: Path) -> Table:
-    """Raises FileError or FormatError."""
+def open_table(path: Path, columns: Sequence[str] = ()) -> Table:
+    """`columns` names those of a CSV file without a header row. Raises FeedError."""
     source = str(path)
     with reading(source):
         if not path.exists():
@@ -92,8 +92,8 @@ def open_table(path: Path) -> Table:
 
         return ParquetTable(path)
     if head.startswith(_GZIP):
-        return CsvTable(source, lambda: gzip.open(path, "rb"))
-    return CsvTable(source, lambda: path.open("rb"))
+        return CsvTable(source, lambda: gzip.open(path, "rb"), columns)
+    return CsvTable(source, lambda: path.open("rb"), columns)
 
 
 @contextmanager
@@ -112,28 +112,40 @@ def reading(source: str) -> Iterator[None]:
 
 
 class CsvTable:
-    """Comma, semicolon or tab separated UTF-8 text with a header row."""
+    """Comma, semicolon or tab separated UTF-8 text, with a header row unless its columns are named."""
 
-    def __init__(self, source: str, opened: Callable[[], BinaryIO | gzip.GzipFile]) -> None:
-        """`opened` gives the decompressed bytes from the start, each time it is called."""
+    def __init__(
+        self, source: str, opened: Callable[[], BinaryIO | gzip.GzipFile], columns: Sequence[str] = ()
+    ) -> None:
+        """`opened` gives the decompressed bytes from the start, each time it is called. With
+        `columns` there is no header row."""
         self._source = source
         self._opened = opened
-        header = self._header()
-        self._delimiter = max(_DELIMITERS, key=header.count)
-        self.names = tuple(name.strip() for name in self._fields([header])[0][0])
-        if all(_is_value(name) for name in self.names):
-            raise LayoutError(f"{source}: row 1 must be a header, was {header[:80]!r}")
+        first = self._first_line()
+        self._delimiter = max(_DELIMITERS, key=first.count)
+        found = tuple(name.strip() for name in self._fields([first])[0][0])
+        self.names = tuple(columns) or found
+        self._header_rows = 0 if columns else 1
+        self._check_names(first, found)
 
     def pages(self, columns: Mapping[str, int]) -> Iterator[Page]:
         line = 1
         for block in self._blocks():
             self._check_encoding(block, line)
-            skip = block.index(b"\n") + 1 if line == 1 else 0
+            skip = block.index(b"\n") + 1 if line <= self._header_rows else 0
             line += skip > 0
             page, lines = self._page(block[skip:], line, columns)
             line += lines
             if len(page.lines):
                 yield page
+
+    def _check_names(self, first: str, found: Sequence[str]) -> None:
+        if all(_is_value(name) for name in self.names):
+            raise LayoutError(f"{self._source}: row 1 must be a header, was {first[:80]!r}; name the columns")
+        if len(found) != len(self.names):
+            raise LayoutError(f"{self._source}: columns must be named all {len(found)}, was {len(self.names)} names")
+        if self._header_rows == 0 and not any(_is_value(name) for name in found):
+            raise LayoutError(f"{self._source}: row 1 must hold values where columns are named, was {first[:80]!r}")
 
     def _page(self, block: bytes, line: int, columns: Mapping[str, int]) -> tuple[Page, int]:
         if b'"' in block:
@@ -170,7 +182,7 @@ class CsvTable:
     def _ragged(self, line: int, found: int) -> BlockError:
         return BlockError(f"{self._source}: row {line}: fields must be {len(self.names)} as in the header, was {found}")
 
-    def _header(self) -> str:
+    def _first_line(self) -> str:
         for block in self._blocks():
             self._check_encoding(block, 1)
             header = block[: block.index(b"\n")].decode().rstrip("\r")

@@ -39,6 +39,7 @@ class Line:
     """The stages of one session, in order, and the parts a run asks about."""
 
     chain: Chain
+    journal: Journal
     tap: Tap
     ledger: Ledger
     table: InstrumentTable
@@ -58,8 +59,9 @@ def build_line(
     market = Market(table, session.timeframes, paper_book(config.paper, table), lateness_ns)
     tap = Tap(Digest(simulated=True), sinks)
     ledger = Ledger(table)
+    journal = Journal(recorder)
     stages: list[Stage] = [
-        Journal(recorder),
+        journal,
         BarAggregator(table, session.timeframes, config.run.timeframes, len(session.feeds), lateness_ns),
         PhaseDetector(config.detector, table, session.timeframes, session.detect_on, lateness_ns, strategies),
         market,
@@ -69,7 +71,7 @@ def build_line(
         tap,
         ledger,
     ]
-    return Line(Chain(stages), tap, ledger, table)
+    return Line(Chain(stages), journal, tap, ledger, table)
 
 
 def strategy(name: str, settings: Mapping[str, Any]) -> Strategy:

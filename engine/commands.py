@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,78 +16,48 @@ from engine import exits
 from engine.actor import drive
 from engine.blocks import BlockError
 from engine.campaigns.performance import TradeLedger
-from engine.config import Config, ConfigError, load, problems, shipped
-from engine.exits import ExitError
-from engine.exports import DecisionsJsonl, EventsCsv, ExportError, PhasesCsv, TradesCsv
-from engine.identity import build_hash, lock_hash
+from engine.collector import settle
+from engine.config import Config, ConfigError, load, located, problems, shipped, told
+from engine.exits import ExitError, emit
+from engine.exports import DecisionsJsonl, EventsCsv, Export, ExportError, PhasesCsv, TradesCsv
 from engine.instruments import InstrumentError
-from engine.iso import TimeError, parse_iso
 from engine.kernels import is_cold
-from engine.messages import FOREVER_NS, NEVER_NS
 from engine.replay import Progress, Run, begin, from_tape, identity, resume
+from engine.replay_command import ReplayCommand, check, check_exists, is_tape
 from engine.session import RecordedFeed, Session, from_feeds
 from engine.show import Screen
-from engine.store import Outcome, StoreError, StoreState, StoreWriter
+from engine.store import Outcome, StoreError, StoreState, StoreWriter, open_store
 from engine.store import Run as StoreRun
 from engine.summary import RunSummary, summary_of
 from engine.tap import Sink
 from engine.tape import TapeError, TapeMismatch, TapeReader
 
-TAPE_MAGIC = b"SQLite format 3\0"
-
-
-class ReplayCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of `wyckoff replay`, as given."""
-
-    feeds: tuple[Path, ...]
-    config: tuple[Path, ...] = ()
-    chunk: int = 4096
-    start: str | None = None
-    until: str | None = None
-    symbol: str | None = None
-    timeframe: str | None = None
-    mapping: tuple[str, ...] = ()
-    zone: str = "UTC"
-    calendar: str = ""
-    adjust: bool = True
-    is_sorted: bool = False
-    tape: Path | None = None
-    resume: bool = False
-    store: Path | None = None
-    events: Path | None = None
-    phases: Path | None = None
-    trades: Path | None = None
-    decisions: Path | None = None
-    as_json: bool = False
-    quiet: bool = False
-    color: bool = True
-
 
 def run_replay(command: ReplayCommand) -> None:
     """Replay, then print the summary; exports appear only when the run came to its end."""
     screen = Screen(as_json=command.as_json, quiet=command.quiet, color=command.color)
-    with known_errors():
+    with known_errors(command.config):
+        check(command)
+        if is_cold():
+            screen.tell("compiling kernels for this machine, half a minute; later runs start at once")
         screen.show(_replayed(command, screen))
 
 
 def run_verify_tape(path: Path, *, as_json: bool) -> None:
     with known_errors():
-        _check_exists(path)
+        check_exists(path)
+        if not path.is_file():
+            raise ExitError(exits.IO_FAILED, f"{path}: must be a tape, was a directory, device or pipe")
         with TapeReader(path) as reader:
             found = reader.verify()
     if as_json:
-        print(json.dumps({"tape": str(path), "ok": found.ok, "clean": found.clean, "facts": found.facts,
-                          "rows": found.rows, "position": found.bad_position, "reason": found.reason}))  # fmt: skip
+        emit(json.dumps({"tape": str(path), "ok": found.ok, "clean": found.clean, "facts": found.facts,
+                         "rows": found.rows, "position": found.bad_position, "reason": found.reason}))  # fmt: skip
     else:
         ended = "ended cleanly" if found.clean else "was cut off (go on with --resume)"
-        print(f"{path}: {found.facts:,} facts, {found.rows:,} rows: {found.reason or f'the chain holds; it {ended}'}")
+        emit(f"{path}: {found.facts:,} facts, {found.rows:,} rows: {found.reason or f'the chain holds; it {ended}'}")
     if not found.ok:
         raise SystemExit(exits.FOUND)
-
-
-def run_version(*, as_json: bool) -> None:
-    known = {"version": version("wyckoff-engine"), "build": build_hash(), "lock": lock_hash()}
-    print(json.dumps(known) if as_json else "\n".join(f"{name:8} {value}" for name, value in known.items()))
 
 
 def configuration(paths: Sequence[Path]) -> Config:
@@ -99,24 +68,19 @@ def configuration(paths: Sequence[Path]) -> Config:
 def open_feeds(command: ReplayCommand) -> list[RecordedFeed]:
     """One feed a file, opened far enough to know its symbols."""
     files: Any = import_module("adapters.files")
+    start_ns, end_ns = command.range_ns
     try:
         options = files.FileOptions(
-            symbol=command.symbol, timeframe=command.timeframe, mapping=_mapping(command.mapping), zone=command.zone,
-            adjust="auto" if command.adjust else "none", sort=not command.is_sorted, calendar=command.calendar,
-            start_ns=parse_iso(command.start) if command.start else NEVER_NS,
-            end_ns=parse_iso(command.until) if command.until else FOREVER_NS,
+            symbol=command.symbol, timeframe=command.timeframe, mapping=command.column_of, zone=command.zone,
+            columns=tuple(command.columns.split(",")) if command.columns else (), calendar=command.calendar,
+            adjust="auto" if command.adjust else "none", sort=not command.is_sorted, start_ns=start_ns, end_ns=end_ns,
         )  # fmt: skip
-    except TimeError as error:
-        raise ExitError(exits.USAGE, str(error)) from None
     except ValidationError as error:
-        found = "; ".join(f"{one.key}: {one.problem}" for one in problems(error, ""))
-        raise ExitError(exits.USAGE, found) from None
-    for path in command.feeds:
-        _check_exists(path)
+        raise ExitError(exits.USAGE, "; ".join(one.problem for one in problems(error, ""))) from None
     return [files.open_feed(path, options) for path in command.feeds]
 
 
-def exports(command: ReplayCommand, session: Session) -> Iterator[Any]:
+def exports(command: ReplayCommand, session: Session) -> Iterator[Export]:
     """The sinks that were asked for; each refuses an unwritable target before the run."""
     start = session.start
     if command.events:
@@ -130,13 +94,14 @@ def exports(command: ReplayCommand, session: Session) -> Iterator[Any]:
 
 
 @contextmanager
-def known_errors() -> Iterator[None]:
-    """Errors that are the user's or the machine's, with their exit codes."""
+def known_errors(config: Sequence[Path] = ()) -> Iterator[None]:
+    """Errors that are the user's or the machine's, with their exit codes. `config` are the files
+    in which a mistake may be."""
     files: Any = import_module("adapters.feed_errors")
     try:
         yield
     except ConfigError as error:
-        lines = [f"configuration: {one.key}: {one.problem} ({one.source})" for one in error.problems]
+        lines = [told(one) for one in located(error.problems, [shipped("replay"), *config])]
         raise ExitError(exits.BAD_CONFIG, "\n         ".join(lines)) from None
     except InstrumentError as error:
         raise ExitError(exits.BAD_CONFIG, str(error)) from None
@@ -152,16 +117,20 @@ def known_errors() -> Iterator[None]:
 
 def _replayed(command: ReplayCommand, screen: Screen) -> RunSummary:
     config = configuration(command.config)
-    feeds = [] if _is_tape(command.feeds) else open_feeds(command)
+    feeds = [] if is_tape(command.feeds) else open_feeds(command)
     session = _session(config, feeds, command)
     store = None if command.store is None else store_writer(command.store, config, session)
+    if command.store is not None:
+        anyio.run(_openable, command.store)
     with ExitStack() as files:
-        sinks: list[Sink] = [files.enter_context(export) for export in exports(command, session)]
-        run = _begin(command, config, session, [*sinks, *([store] if store else [])])
-        if is_cold():
-            screen.tell("compiling kernels for this machine; later runs start at once")
+        asked = [files.enter_context(export) for export in exports(command, session)]
+        sinks: list[Sink] = [*asked, *([store] if store else [])]
+        run = _begin(command, config, session, sinks)
         with screen.progress(sum(feed.rows_estimate for feed in feeds)) as progress, _abandoned_on_error(run):
+            settle()
             anyio.run(follow, run, store, progress)
+        for export in asked:
+            export.complete()
     found = summary_of(run.line, config, session, feeds)
     if store is not None and store.status.reason:
         raise ExitError(exits.IO_FAILED, f"{store.status.reason}; the run itself ended with digest {found.digest}")
@@ -173,14 +142,30 @@ async def follow(run: Run, store: StoreWriter | None, progress: Progress) -> Non
     if store is None:
         await drive(run.steps(progress), time.perf_counter_ns)
         return
-    async with anyio.create_task_group() as beside:
-        await beside.start(store.run)
-        for _ in run.steps(progress):
-            if store.status.state is StoreState.LAGGING:
-                await store.drained()
-        counts = run.line.tap.counts
-        told = msgspec.json.encode(counts).decode()
-        store.close(Outcome(digest=run.line.tap.digest.hex, ended_ns=counts.line_time_ns, counts=told))
+    try:
+        async with anyio.create_task_group() as beside:
+            await beside.start(store.run)
+            for _ in run.steps(progress):
+                if store.status.state is StoreState.LAGGING:
+                    await store.drained()
+            counts = run.line.tap.counts
+            counted = msgspec.json.encode(counts).decode()
+            store.close(Outcome(digest=run.line.tap.digest.hex, ended_ns=counts.line_time_ns, counts=counted))
+    except BaseExceptionGroup as group:
+        raise _cause(group) from None
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What a task group was ended by: one of the two tasks, for the other is then cancelled."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _openable(store: Path) -> None:
+    """Raises StoreError before anything else is begun."""
+    async with open_store(store):
+        pass
 
 
 def store_writer(path: Path, config: Config, session: Session) -> StoreWriter:
@@ -206,9 +191,7 @@ def _session(config: Config, feeds: Sequence[RecordedFeed], command: ReplayComma
 def _begin(command: ReplayCommand, config: Config, session: Session, sinks: Sequence[Any]) -> Run:
     if not command.resume:
         return begin(config, session, sinks, command.tape, _epoch())
-    if command.tape is None:
-        raise ExitError(exits.USAGE, "--resume needs --tape FILE: the tape that was cut off")
-    _check_exists(command.tape)
+    assert command.tape is not None
     return resume(config, session, sinks, command.tape)
 
 
@@ -219,33 +202,6 @@ def _abandoned_on_error(run: Run) -> Iterator[None]:
     except BaseException:
         run.abandon()
         raise
-
-
-def _is_tape(paths: Sequence[Path]) -> bool:
-    tapes = [path for path in paths if _begins_like_a_tape(path)]
-    if tapes and len(paths) > 1:
-        raise ExitError(exits.USAGE, f"{tapes[0]}: a tape is replayed on its own, {len(paths)} feeds were given")
-    return bool(tapes)
-
-
-def _begins_like_a_tape(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(len(TAPE_MAGIC)) == TAPE_MAGIC
-    except OSError:
-        return False
-
-
-def _mapping(pairs: Sequence[str]) -> dict[str, str]:
-    for pair in pairs:
-        if "=" not in pair:
-            raise ExitError(exits.USAGE, f"--map must be OURS=THEIRS, was {pair}")
-    return dict(pair.split("=", 1) for pair in pairs)
-
-
-def _check_exists(path: Path) -> None:
-    if not path.exists():
-        raise ExitError(exits.NOT_FOUND, f"{path}: there is no such file")
 
 
 def _epoch() -> str:

@@ -25,7 +25,8 @@ CONFIG_VERSION = 1
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One mistake: the key, what is wrong, and the file it came from."""
+    """One mistake: the key ("" for the file as a whole), what is wrong, and the file it came from
+    ("" where no file says)."""
 
     key: str
     problem: str
@@ -37,7 +38,7 @@ class ConfigError(ValueError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("; ".join(f"{one.source}: {one.key}: {one.problem}" for one in self.problems))
+        super().__init__("; ".join(told(one) for one in self.problems))
 
 
 class _Table(BaseModel):
@@ -125,7 +126,10 @@ def load(paths: Sequence[Path]) -> Config:
     merged: dict[str, Any] = {}
     for path in paths:
         merged = _over(merged, _read(path))
-    return parse(merged, ", ".join(path.name for path in paths))
+    try:
+        return parse(merged, "")
+    except ConfigError as error:
+        raise ConfigError(located(error.problems, paths)) from None
 
 
 def parse(tables: Mapping[str, Any], source: str) -> Config:
@@ -136,12 +140,24 @@ def parse(tables: Mapping[str, Any], source: str) -> Config:
         raise ConfigError([Problem(one.key, one.problem, source) for one in problems(error, "")]) from None
 
 
+def located(found: Sequence[Problem], paths: Sequence[Path]) -> list[Problem]:
+    """Each problem with the file that has the most of its key, of two the later."""
+    if not any(one.key for one in found):
+        return list(found)
+    tables = [(str(path), _read(path)) for path in paths]
+    return [_located(one, tables) if one.key else one for one in found]
+
+
+def told(problem: Problem) -> str:
+    """One line for a person: `mine.toml: risk.heat: unknown key`."""
+    return ": ".join(filter(None, (problem.source, problem.key, problem.problem)))
+
+
 def problems(error: ValidationError, table: str) -> list[Problem]:
     """What pydantic found, as our own lines; `table` goes before each key."""
     found = error.errors(include_input=False, include_url=False)
-    return [
-        Problem(_key((*table.split("."), *one["loc"]) if table else one["loc"]), one["msg"], table) for one in found
-    ]
+    above = tuple(table.split(".")) if table else ()
+    return [Problem(".".join(map(str, (*above, *one["loc"]))), _plain(one["type"], one["msg"]), "") for one in found]
 
 
 def shipped(name: str) -> Path:
@@ -153,9 +169,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError([Problem("-", f"cannot be read: {error.strerror}", str(path))]) from None
+        raise ConfigError([Problem("", f"cannot be read: {error.strerror}", str(path))]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem("-", f"is not TOML: {error}", str(path))]) from None
+        raise ConfigError([Problem("", f"is not TOML: {error}", str(path))]) from None
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,5 +182,25 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _key(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "-"
+def _located(problem: Problem, tables: Sequence[tuple[str, Mapping[str, Any]]]) -> Problem:
+    source, deepest = "", 0
+    for name, table in tables:
+        depth = _depth(table, problem.key.split("."))
+        if depth >= deepest:
+            source, deepest = name, depth
+    return msgspec.structs.replace(problem, source=source)
+
+
+def _depth(table: object, key: Sequence[str]) -> int:
+    """How many parts of `key` lead into `table`."""
+    for depth, part in enumerate(key):
+        if not isinstance(table, dict) or part not in table:
+            return depth
+        table = table[part]
+    return len(key)
+
+
+def _plain(kind: str, message: str) -> str:
+    """pydantic's words for its commonest findings, as we say them."""
+    known = {"extra_forbidden": "unknown key", "missing": "is missing"}
+    return known.get(kind, message.removeprefix("Value error, "))

@@ -8,9 +8,11 @@
 10 a check found something
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 OK = 0
 USAGE = 2
@@ -32,6 +34,19 @@ class ExitError(Exception):
         super().__init__(message)
 
 
+def emit(text: str) -> None:
+    """Put a result on stdout. A reader that has left (`| head`) has what it wanted: exit 0."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        raise SystemExit(OK) from None
+    except OSError as error:
+        _forget_stdout()
+        raise ExitError(CANNOT_CREATE, f"standard output: cannot be written: {error.strerror}") from None
+
+
 @contextmanager
 def exits() -> Iterator[None]:
     """Turn an ExitError into its message on stderr and its code; Ctrl-C into 130."""
@@ -41,5 +56,21 @@ def exits() -> Iterator[None]:
         print(f"wyckoff: {error}", file=sys.stderr)
         raise SystemExit(error.code) from None
     except KeyboardInterrupt:
-        print("wyckoff: interrupted", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
+        _tell_interrupted()
+    except RuntimeError as error:
+        # A compiler that is interrupted ends in an error of its own.
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        _tell_interrupted()
+
+
+def _tell_interrupted() -> NoReturn:
+    print("wyckoff: interrupted", file=sys.stderr)
+    raise SystemExit(INTERRUPTED) from None
+
+
+def _forget_stdout() -> None:
+    """What is still buffered goes nowhere, or the interpreter would complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

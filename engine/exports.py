@@ -5,23 +5,30 @@ target's name only when the run has ended, so nothing half-written looks whole.
 """
 
 import csv
-from collections.abc import Callable, Sequence
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Self
 
 import msgspec
 import numpy as np
 
-from engine.blocks import PARTIAL, MarketBlock
+from engine.blocks import PARTIAL, Column, MarketBlock
 from engine.campaigns.performance import TradeLedger
 from engine.digest import DECISIONS, EXECUTIONS
 from engine.iso import iso, iso_column
 from engine.messages import Detections, Message, Phase
+from engine.naming import event_name
 from engine.ports import Item
-from engine.wyckoff.naming import event_name
 
 PHASES = tuple(Phase)
 """`Bars.phase` indexes these."""
+
+_PHASE_NAMES = tuple(phase.value for phase in PHASES)
+
+Gathered = tuple[Column, ...]
 
 
 class ExportError(OSError):
@@ -32,32 +39,61 @@ class Export:
     """A text file that appears whole or not at all. Use as a context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Opens the temporary file at once: an unwritable target is known before the run."""
+        """Opens the temporary file at once: an unwritable target is known before the run.
+
+        A link is followed; what is no plain file (a directory, a device) is refused.
+        """
         self.path = path
-        self._part = path.with_name(f".{path.name}.part")
-        try:
+        target = path.resolve()
+        if target.exists():
+            _check_plain(path, target)
+        self._target = target
+        self._part = target.with_name(f".{target.name}.part")
+        with self._naming():
             self._file: IO[str] = self._part.open("w", encoding="utf-8", newline="")
-        except OSError as error:
-            raise ExportError(f"{path}: cannot be written: {error.strerror}") from error
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is not None:
-            self._file.close()
-            self._part.unlink(missing_ok=True)
+            self._abandon()
             return
         try:
+            self.complete()
+            with self._naming():
+                self._part.replace(self._target)
+        except ExportError:
+            self._abandon()
+            raise
+
+    def write(self, item: Item) -> None:
+        """Sink of the Tap."""
+        raise NotImplementedError
+
+    def complete(self) -> None:
+        """Write what is left. Where there are several exports, complete all before any appears."""
+        if not self._file.closed:
+            self.finish()
+            with self._naming():
+                self._file.close()
+
+    def finish(self) -> None:
+        """What an export has to add at its end."""
+
+    def _abandon(self) -> None:
+        with suppress(OSError):  # closing flushes, and the disk may be full
             self._file.close()
-            self._part.replace(self.path)
-        except OSError as error:
-            self._part.unlink(missing_ok=True)
-            raise ExportError(f"{self.path}: cannot be written: {error.strerror}") from error
+        self._part.unlink(missing_ok=True)
 
     def text(self, data: str) -> None:
-        try:
+        with self._naming():
             self._file.write(data)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise ExportError(f"{self.path}: cannot be written: {error.strerror}") from error
 
@@ -102,27 +138,48 @@ class EventsCsv(CsvExport):
 
 
 class PhasesCsv(CsvExport):
-    """One row a detected bar: the phase shown at its close."""
+    """One row a detected bar: the phase shown at its close. Bars are gathered and written many at
+    a time, for pieces of the line may hold only a few."""
 
     COLUMNS = ("symbol", "timeframe", "time", "phase", "direction", "confidence")
+    GATHERED_BARS = 8_192
 
     def __init__(self, path: Path, symbols: Sequence[str], timeframes: Sequence[str], detect_on: Sequence[str]) -> None:
         super().__init__(path)
-        self._symbols = symbols
-        self._timeframes = timeframes
-        self._detected = [timeframes.index(name) for name in detect_on]
+        self._detected = np.isin(timeframes, detect_on)
+        self._names = [[_fields(symbol, name) for name in timeframes] for symbol in symbols]
+        self._gathered: list[Gathered] = []
+        self._bars = 0
 
     def take(self, item: Item) -> None:
         if not isinstance(item, MarketBlock) or item.closed is None or not len(item.closed):
             return
         bars = item.closed
-        shown = np.flatnonzero(np.isin(bars.timeframe, self._detected) & (bars.source != PARTIAL))
-        times = iso_column(bars.open_ns[shown])
-        for time, bar in zip(times, shown.tolist(), strict=True):
-            self._rows.writerow((
-                self._symbols[bars.instrument[bar]], self._timeframes[bars.timeframe[bar]], time,
-                PHASES[bars.phase[bar]].value, int(bars.direction[bar]), number(float(bars.confidence[bar])),
-            ))  # fmt: skip
+        shown = self._detected[bars.timeframe] & (bars.source != PARTIAL)
+        # Indexing copies: the columns of a block are windows on what is used again.
+        columns = (bars.instrument, bars.timeframe, bars.open_ns, bars.phase, bars.direction, bars.confidence)
+        self._gathered.append(tuple(column[shown] for column in columns))
+        self._bars += len(bars)
+        if self._bars >= self.GATHERED_BARS:
+            self.finish()
+
+    def finish(self) -> None:
+        if not self._gathered:
+            return
+        joined = [np.concatenate(parts) for parts in zip(*self._gathered, strict=True)]
+        self._gathered, self._bars = [], 0
+        instrument, timeframe, open_ns, *shown = joined
+        rows = zip(
+            instrument.tolist(), timeframe.tolist(), iso_column(open_ns), *map(np.ndarray.tolist, shown), strict=True
+        )
+        self.text(
+            "".join(
+                [
+                    f"{self._names[symbol][name]},{time},{_PHASE_NAMES[phase]},{direction},{number(confidence)}\n"
+                    for symbol, name, time, phase, direction, confidence in rows
+                ]
+            )
+        )
 
 
 class TradesCsv(CsvExport):
@@ -157,6 +214,24 @@ class DecisionsJsonl(Export):
     def write(self, item: Item) -> None:
         if isinstance(item, DECISIONS + EXECUTIONS):
             self.text(self._encode(item).decode() + "\n")
+
+
+def _fields(*values: str) -> str:
+    """The values as CSV has them, quoted where they must be."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    return line.getvalue()
+
+
+def _check_plain(path: Path, target: Path) -> None:
+    """A run ends by replacing the file, which must harm nothing that is not one."""
+    found = target.stat()
+    streams = [os.fstat(number) for number in (1, 2)]
+    if any(os.path.samestat(found, stream) for stream in streams):
+        raise ExportError(f"{path}: cannot be written: the output of the command itself goes there")
+    if not target.is_file():
+        kind = "a directory" if target.is_dir() else "a device or pipe"
+        raise ExportError(f"{path}: cannot be written: must be a plain file, was {kind}")
 
 
 def number(value: float) -> str | float:

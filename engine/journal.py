@@ -20,7 +20,7 @@ class Journal:
     """
 
     def __init__(self, recorder: Recorder | None, first_sequence: int = 1) -> None:
-        self._recorder = recorder
+        self.recorder = recorder
         self.next_sequence = first_sequence
 
     def process(self, message: Item) -> Iterator[Item]:
@@ -29,8 +29,8 @@ class Journal:
             return
         fact = _numbered(message, self.next_sequence)
         self.next_sequence += rows
-        if self._recorder is not None:
-            self._recorder.append(fact)
+        if self.recorder is not None:
+            self.recorder.append(fact)
         yield fact
 
     def snapshot(self) -> bytes:

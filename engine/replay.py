@@ -95,8 +95,10 @@ def from_tape(path: Path, chunk: int) -> Session:
 
 def begin(config: Config, session: Session, sinks: Sequence[Sink], tape: Path | None, epoch: str) -> Run:
     """A run from the first fact. Raises TapeError when the tape cannot be begun."""
+    line = build_line(config, session.start, session.table, sinks=sinks)
+    # Only now: a line that cannot be built leaves no empty tape behind.
     writer = None if tape is None else create_tape(tape, header(config, session, epoch))
-    line = build_line(config, session.start, session.table, recorder=writer, sinks=sinks)
+    line.journal.recorder = writer
     return Run(line, iter(session.facts), writer, config.tape.snapshot_every_rows)
 
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Protocol
 
-from engine.blocks import Bars, MarketBlock
+import numpy as np
+
+from engine.blocks import Bars, MarketBlock, Quotes, Trades
 from engine.chunks import count
 from engine.config import Config, ConfigError, Problem
 from engine.instruments import MATCH_ON_BARS, MATCH_ON_TRADES, InstrumentTable
-from engine.messages import Message, SessionStart
+from engine.messages import NEVER_NS, EndOfFeed, Message, SessionStart
 from engine.ports import Feed, Item
 from engine.timeframes import TIMEFRAMES
 
@@ -54,12 +56,12 @@ def from_feeds(config: Config, feeds: Sequence[RecordedFeed], merge: Merge, chun
         config.instruments.instrument(symbol, config.run.currency, match_on) for symbol, match_on in matched.items()
     )
     numbers = {symbol: number for number, symbol in enumerate(table.symbols)}
-    rows = merge(feeds, numbers, chunk)
+    rows = _as_one(merge(feeds, numbers, chunk))
     first = next(rows, None)
     start = SessionStart(
         time_ns=_begins(first),
         mode=config.run.mode,
-        feeds=tuple(feed.name for feed in feeds),
+        feeds=("+".join(feed.name for feed in feeds),),
         timeframes=TIMEFRAMES,
         symbols=table.symbols,
         cash=config.run.cash,
@@ -68,6 +70,23 @@ def from_feeds(config: Config, feeds: Sequence[RecordedFeed], merge: Merge, chun
     )
     facts = chain((start, *table.all), () if first is None else (first,), rows)
     return Session(start, table, facts)
+
+
+def _as_one(facts: Iterable[Item]) -> Iterator[Item]:
+    """Merged feeds prove each other: a row of any says that all are complete up to it.
+
+    As feeds of their own the rows of one would wait for the next row of the slowest, and what was
+    decided then would already stand behind later rows and their marks.
+    """
+    closing_ns = NEVER_NS
+    for fact in facts:
+        if isinstance(fact, EndOfFeed):
+            closing_ns = max(closing_ns, fact.time_ns)
+        elif isinstance(fact, Trades | Quotes | Bars) and fact.feed.any():
+            yield fact.derive(feed=np.zeros(len(fact), np.int16))
+        else:
+            yield fact
+    yield EndOfFeed(time_ns=closing_ns, feed=0)
 
 
 def skip(facts: Iterable[Item], rows: int) -> Iterator[Item]:

@@ -9,17 +9,22 @@ from engine.app import Line
 from engine.campaigns.performance import summarise
 from engine.config import Config
 from engine.identity import build_hash
-from engine.messages import Approved, EventKind, Fill, Intent, Order
+from engine.messages import Approved, Fill, Intent, Order
+from engine.naming import NAMES
 from engine.session import RecordedFeed, Session
 
 READ = "rows"
 REPAIRED = ("reversed", "sorted", "mixed_units")
 """Keys of `Feed.counts` that are no reasons for dropping rows."""
 
+HINTS = dict.fromkeys(("NUMERIC", "SIZE_MIN"), "Do tick and lot in [instruments] fit this market?")
+"""Refusal -> what to look at first."""
+
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """`heat_peak_bp` is the highest heat reached or approved, in basis points of equity; `pnl` is
-    that of closed legs, costs in. `note` says why no trade was completed, "" where one was."""
+    that of closed legs, costs in. `decisions` counts what the digest covers. `note` says why no
+    trade was completed, "" where one was."""
 
     digest: str
     decisions: int
@@ -43,6 +48,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     trades: int
     wins: int
     pnl: Decimal
+    currency: str
     expectancy_r: Decimal | None
     profit_factor: Decimal | None
     heat_peak_bp: int
@@ -57,14 +63,14 @@ def summary_of(line: Line, config: Config, session: Session, feeds: Sequence[Rec
         decisions=line.tap.digest.count,
         config_hash=config.hash,
         build_hash=build_hash(),
-        feeds=session.start.feeds,
+        feeds=tuple(feed.name for feed in feeds) or session.start.feeds,
         symbols=len(session.table),
         rows=dict(counts.rows),
         rows_read=sum(feed.counts.get(READ, 0) for feed in feeds) or sum(counts.rows.values()),
         rows_dropped=_reasons(feeds, repaired=False),
         rows_repaired=_reasons(feeds, repaired=True),
         bars=_in_order(counts.bars, session.start.timeframes),
-        events=_in_order(counts.events, [kind.value for kind in EventKind]),
+        events=_in_order(counts.events, NAMES),
         campaigns=dict(sorted(counts.campaigns.items())),
         declined=_most_first(counts.declines),
         intents=counts.of(Intent),
@@ -75,6 +81,7 @@ def summary_of(line: Line, config: Config, session: Session, feeds: Sequence[Rec
         trades=trades.trades,
         wins=trades.wins,
         pnl=trades.pnl,
+        currency=session.start.currency,
         expectancy_r=trades.expectancy_r,
         profit_factor=trades.profit_factor,
         heat_peak_bp=counts.heat_peak_bp,
@@ -87,12 +94,16 @@ def why_no_trade(summary: RunSummary) -> str:
     """One sentence for a run that closed no trade."""
     if summary.trades:
         return ""
+    if not summary.rows:
+        return "No trade: no row was left to replay."
     if not summary.events:
         return "No trade: no structure was recognised."
+    if not summary.intents and not summary.declined:
+        return "No trade: no event called for an entry."
     if not summary.intents:
-        return f"No trade: no event passed the strategy's gates for an entry: {_said(summary.declined)}."
+        return f"No trade: no event passed the strategy's gates for an entry ({_said(summary.declined)})."
     if not summary.approved:
-        return f"No trade: the risk gate refused every entry: {_said(summary.refused)}."
+        return f"No trade: the risk gate refused every entry ({_said(summary.refused)}).{_hint(summary.refused)}"
     if not summary.executions:
         return "No trade: entries were approved, but their prices were not reached in time."
     return "No trade was completed: what was bought is still held."
@@ -112,7 +123,13 @@ def _most_first(counts: dict[str, int]) -> dict[str, int]:
 
 
 def _said(counts: dict[str, int]) -> str:
-    return ", ".join(f"{code} {number}" for code, number in counts.items()) or "none was looked at"
+    return ", ".join(f"{code} {number}" for code, number in counts.items())
+
+
+def _hint(refused: dict[str, int]) -> str:
+    """What to look at first, where the refusal most often is a matter of configuration."""
+    hints = [HINTS[code] for code in refused if code in HINTS]
+    return f" {hints[0]}" if hints else ""
 
 
 def _in_order(counts: dict[str, int], names: Sequence[str]) -> dict[str, int]:

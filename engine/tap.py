@@ -25,6 +25,7 @@ from engine.messages import (
     Refused,
     SessionStart,
 )
+from engine.naming import event_name
 from engine.ports import Item
 from engine.timeframes import TIMEFRAMES
 
@@ -42,7 +43,7 @@ class Counts(msgspec.Struct, kw_only=True):
     """What has left the line so far.
 
     `messages` counts by kind of message, `rows` market rows by kind of block, `bars` released
-    bars by timeframe, `events` by event, `refusals` by the gate and `declines` by strategies
+    bars by timeframe, `events` by the name of their side, `refusals` by the gate and `declines` by strategies
     by code, `campaigns` changes by their kind.
     `heat_peak_bp` is the most that open, working and approved risk came to in any verdict or
     heat change, in basis points of equity, rounded up.
@@ -135,7 +136,7 @@ class Tap:
         match message:
             case Detections():
                 for event in message.events:
-                    _add(counts.events, event.kind, 1)
+                    _add(counts.events, event_name(event.kind, event.direction), 1)
             case Approved(receipt=receipt):
                 counts.heat_peak_bp = max(counts.heat_peak_bp, heat_bp(receipt, receipt.new_risk))
             case Refused(receipt=receipt):

@@ -3,15 +3,22 @@
 import csv
 import json
 import os
+import re
 import resource
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import msgspec
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from engine.cli import app
+from engine.config import shipped
+from engine.summary import RunSummary
 from tests.markets import bar_market
 
 DAYS = bar_market(2, 900, 5)
@@ -214,11 +221,31 @@ def test_repairs_and_drops_are_counted_and_shown(tmp_path: Path) -> None:
         (["{feed}", "--resume", "--tape", "nowhere.tape"], 4, "nowhere.tape"),
         (["{feed}", "--events", "/nowhere/e.csv"], 73, "/nowhere/e.csv"),
         (["{feed}", "--tape", "/nowhere/t.tape"], 74, "/nowhere/t.tape"),
-        (["{feed}", "--tape", "{feed}"], 74, "exists"),
+        (["{feed}", "--tape", "{feed}"], 2, "is a feed"),
+        (["{feed}", "--tape", "{here}/mine.toml"], 74, "--resume"),
+        (["{feed}", "--events", "{feed}"], 2, "--events"),
+        (["{feed}", "--events", "e.csv", "--phases", "./e.csv"], 2, "--phases"),
+        (["{feed}", "-c", "{here}/mine.toml", "--events", "{here}/mine.toml"], 2, "--config"),
+        (["{feed}", "{feed}"], 2, "once"),
+        (["{feed}", "--map", "volume=a", "--map", "volume=b"], 2, "once"),
+        (["{feed}", "--from", "2020-02-01", "--to", "2020-01-01"], 2, "--to"),
+        (["{feed}", "--columns", "a,b"], 65, "columns"),
+        (["{feed}", "--events", "{here}"], 73, "directory"),
+        (["{here}"], 65, "directory"),
+        (["{feed}", "--store", "{here}"], 74, "directory"),
+        (["{feed}", "--store", "{here}/mine.toml"], 74, "not a database"),
+        (["{feed}", "--store", "/nowhere/s.sqlite"], 74, "/nowhere/s.sqlite"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_told(arguments: list[str], code: int, part: str, feed: Path) -> None:
-    told(wyckoff("replay", *(one.replace("{feed}", str(feed)) for one in arguments)), code, part)
+    (feed.parent / "mine.toml").write_text("[tape]\nsnapshot_every_rows = 1000\n")
+    before = {path.name: path.read_bytes() for path in feed.parent.iterdir()}
+    places = {"{feed}": feed, "{here}": feed.parent}
+    for name, place in places.items():
+        arguments = [one.replace(name, str(place)) for one in arguments]
+
+    told(wyckoff("replay", *arguments), code, part)
+    assert {path.name: path.read_bytes() for path in feed.parent.iterdir()} == before
 
 
 @pytest.mark.parametrize(
@@ -272,9 +299,131 @@ def test_a_full_disk_while_writing_the_tape_is_told_and_leaves_no_export(feed: P
     assert not events.exists()
 
 
+@pytest.mark.parametrize("option", [["--from", "2020-01-01"], ["--map", "volume=v"], ["--sorted"], ["--no-adjust"]])
+def test_an_option_for_files_is_refused_with_a_tape(option: list[str], feed: Path, tmp_path: Path) -> None:
+    tape = tmp_path / "day.tape"
+    wyckoff("replay", feed, "--tape", tape)
+
+    told(wyckoff("replay", tape, *option), 2, option[0])
+
+
+def test_a_file_without_a_header_is_read_by_named_columns(feed: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.csv"
+    bare.write_text("\n".join(lines()[1:]) + "\n")
+
+    found = json.loads(wyckoff("replay", bare, "--json", "--columns", HEADER).stdout)
+
+    assert found["digest"] == json.loads(wyckoff("replay", feed, "--json").stdout)["digest"]
+    assert found["rows_read"] == 1_800
+    told(wyckoff("replay", bare), 65, "header", "columns")
+
+
+def test_rows_that_are_all_out_of_range_are_said_to_be(feed: Path) -> None:
+    result = wyckoff("replay", feed, "--from", "2040-01-01")
+
+    assert result.exit_code == 0
+    assert "outside_range 1,800" in result.stdout
+    assert "no row was left" in result.stdout
+
+
+def running(feed: Path, *arguments: object) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "engine", "replay", str(feed), "--chunk", "1", *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_leaves_a_tape_to_go_on_with_and_no_export(
+    number: signal.Signals, feed: Path, lively: Path, tmp_path: Path
+) -> None:
+    tape, events, phases = (tmp_path / name for name in ("day.tape", "events.csv", "phases.csv"))
+    options = ("-c", lively, "--tape", tape)
+    process = running(feed, *options, "--events", events, "--phases", phases)
+    while not tape.exists() and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.05)
+
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+
+    # Python ends by the signal itself where text was being executed; a shell shows 130 for both.
+    assert process.returncode in (130, -signal.SIGINT)
+    assert errors == "wyckoff: interrupted\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["day.tape", "days.csv", "lively.toml"]
+    resumed = json.loads(wyckoff("replay", feed, "--json", *options, "--resume").stdout)
+    assert resumed["digest"] == json.loads(wyckoff("replay", feed, "--json", "-c", lively).stdout)["digest"]
+
+
+def test_a_reader_that_leaves_early_is_no_error(feed: Path) -> None:
+    process = running(feed)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+
+    errors = process.stderr.read()
+
+    assert (process.wait(), errors) == (0, "")
+    process.stderr.close()
+
+
+def test_an_output_that_takes_nothing_is_told(feed: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "engine", "replay", str(feed)], stdout=full, stderr=subprocess.PIPE, text=True,
+            check=False,
+        )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (
+        73,
+        "wyckoff: standard output: cannot be written: No space left on device\n",
+    )
+
+
+def test_an_export_never_goes_where_the_table_goes(feed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with out.open("w") as stream:
+        done = subprocess.run(
+            [sys.executable, "-m", "engine", "replay", str(feed), "--events", str(out)], stdout=stream,
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 73
+    assert "out.csv" in done.stderr
+
+
+def test_tables_keep_to_the_width_and_a_name_keeps_its_number(feed: Path, lively: Path) -> None:
+    found = wyckoff("replay", feed, "-c", lively).stdout.splitlines()
+
+    assert max(map(len, found)) <= 80
+    assert not any(line.endswith(" ") or re.match(r" +[\d,]+(  |$)", line) for line in found)
+
+
+def test_json_is_what_the_schema_says(feed: Path, lively: Path) -> None:
+    schema = json.loads((shipped("replay").parent / "schemas" / "replay.schema.json").read_text())
+    found = json.loads(wyckoff("replay", feed, "--json", "-c", lively).stdout)
+    msgspec.convert(found, RunSummary, strict=False)
+    (definition,) = schema["$defs"].values()
+
+    assert schema == msgspec.json.schema(RunSummary)
+    assert set(found) == set(definition["properties"]) == set(definition["required"])
+
+
 def test_help_explains_each_command() -> None:
     assert "verify-tape" in wyckoff("--help").stdout
     assert "--decisions" in wyckoff("replay", "--help").stdout
+
+
+def test_every_option_has_a_line_of_help() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+    assert [
+        f"{name} {option.name}"
+        for name, command in commands.items()
+        for option in command.params
+        if not option.help or len(option.help) > 80
+    ] == []
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -20,8 +20,8 @@ from engine.blocks import Bars
 from engine.chunks import rechunk
 from engine.instruments import InstrumentTable
 from engine.messages import Detections
+from engine.naming import event_name
 from engine.timeframes import TIMEFRAMES
-from engine.wyckoff.naming import event_name
 from tests.lines import Recorded, config, line
 from tests.makers import end_of_feed, instrument, session
 

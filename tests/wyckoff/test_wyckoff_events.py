@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from engine.messages import Event, EventKind, Phase
+from engine.naming import event_name
 from engine.timeframes import DAY_NS
-from engine.wyckoff.naming import event_name
 from tests.makers import START_NS
 from tests.wyckoff.series import (
     ACCUMULATION,

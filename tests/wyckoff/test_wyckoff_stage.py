@@ -7,10 +7,10 @@ import pytest
 
 from engine.blocks import PARTIAL, Bars
 from engine.messages import EventKind
+from engine.naming import event_name
 from engine.timeframes import DAY_NS
 from engine.wyckoff import detector as module
 from engine.wyckoff.layout import CONFIDENCE, PHASE, SHOWN_PHASE, SHOWN_SIDE
-from engine.wyckoff.naming import event_name
 from engine.wyckoff.phases import NONE, A
 from engine.wyckoff.scan import choose
 from tests.makers import START_NS, heartbeat, table

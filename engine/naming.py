@@ -20,6 +20,10 @@ MIRRORS = {
 """Names for direction -1 where they differ; AR, ST, TEST and RANGE_FAILED are the same word."""
 
 
+NAMES = tuple(dict.fromkeys(name for kind in EventKind for name in (kind.value, MIRRORS.get(kind, kind.value))))
+"""Every name, in the order of the vocabulary, each beside its mirror."""
+
+
 def event_name(kind: EventKind, direction: int) -> str:
     """The field's word for `kind` on the side of `direction` (+1 accumulation, -1 distribution)."""
     return MIRRORS.get(kind, kind.value) if direction < 0 else kind.value

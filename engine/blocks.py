@@ -302,6 +302,32 @@ class Bars(MarketBlock):
         _refuse(self.close_ns <= self.open_ns, self.close_ns, source, first_row, "close_ns", "> open_ns")
 
 
+class Backlog:
+    """Pieces of one block that follow each other, put together again.
+
+    For a reader that needs them only now and then: it takes them all at once when it does.
+    """
+
+    def __init__(self) -> None:
+        self._whole: MarketBlock | None = None
+        self._start = self._stop = 0
+
+    def add(self, block: MarketBlock) -> "tuple[MarketBlock, int, int] | None":
+        """Keep a piece; gives back what was kept before when this one does not follow it."""
+        whole, start, stop = block.whole()
+        if whole is self._whole and start == self._stop:
+            self._stop = stop
+            return None
+        earlier = self.take()
+        self._whole, self._start, self._stop = whole, start, stop
+        return earlier
+
+    def take(self) -> "tuple[MarketBlock, int, int] | None":
+        """All that is kept: rows [start, stop) of a block."""
+        whole, self._whole = self._whole, None
+        return None if whole is None or self._start == self._stop else (whole, self._start, self._stop)
+
+
 NAN_COLUMNS = frozenset(("vr", "sr", "cp", "atr", "confidence", "swing_low", "swing_high"))
 
 _PRICES = {"Trades": ("price",), "Quotes": ("bid", "ask"), "Bars": ("open", "high", "low", "close")}
@@ -323,5 +349,5 @@ def equal(one: MarketBlock, other: MarketBlock) -> bool:
 
 __all__ = [
     "BUYER", "DERIVED", "NAN_COLUMNS", "OUTSIDE", "PARTIAL", "SELLER", "UNKNOWN_SIDE",
-    "Bars", "BlockError", "MarketBlock", "Quotes", "Trades", "equal",
+    "Backlog", "Bars", "BlockError", "MarketBlock", "Quotes", "Trades", "equal",
 ]  # fmt: skip

@@ -38,12 +38,12 @@ class Digest:
     """Folds decisions into 32 bytes. `simulated` says whether executions are ours to cover."""
 
     def __init__(self, simulated: bool) -> None:
-        self._kinds = DECISIONS + EXECUTIONS if simulated else DECISIONS
+        self._kinds = frozenset(DECISIONS + EXECUTIONS if simulated else DECISIONS)
         self.state = START
         self.count = 0
 
     def covers(self, message: object) -> bool:
-        return isinstance(message, self._kinds)
+        return type(message) in self._kinds
 
     def add(self, message: Message) -> None:
         """Fold one message in. The caller has asked `covers` first."""

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 
 from engine.campaigns.performance import TradeLedger
 from engine.instruments import InstrumentTable
-from engine.messages import Fill, Intent
+from engine.messages import Fill, Intent, Message
 from engine.ports import Item
+
+FOLDED = frozenset((Fill, Intent))
 
 
 class Ledger:
@@ -16,7 +18,8 @@ class Ledger:
         self.trades = TradeLedger(table)
 
     def process(self, message: Item) -> Iterable[Item]:
-        if isinstance(message, Fill | Intent):
+        if type(message) in FOLDED:
+            assert isinstance(message, Message)
             self.trades.add(message)
         return (message,)
 

@@ -121,7 +121,12 @@ class Market:
     def _fact(self, fact: Message) -> Iterator[Item]:
         if isinstance(fact, Detections):
             # Whatever has waited for this time or an earlier one goes before what is decided at it.
-            yield from self._due(fact.decision_ns)
+            if self._due_ns <= fact.decision_ns:
+                yield from self._due(fact.decision_ns)
+            yield fact
+            if self._desk:
+                yield from self._drain()
+            return
         fired = self._learn(fact)
         yield from self._tell((fact,), fired)
         if isinstance(fact, Heartbeat | EndOfFeed | FeedStatus) and self._announced is not None:
@@ -171,10 +176,13 @@ class Market:
         yield from self._tell(walk.rest(), ())
 
     def _scan(self, walk: Walk) -> int:
+        return walk.scan(self._due_ns, self._watches.bars > 0, self._lanes, self._kinds, self._account, self._levels)
+
+    @property
+    def _due_ns(self) -> int:
+        """When the next line-time watch or expiry is due."""
         due_ns = self._watches.due_ns
-        if self._book is not None:
-            due_ns = min(due_ns, self._book.due_ns)
-        return walk.scan(due_ns, self._watches.bars > 0, self._lanes, self._kinds, self._account, self._levels)
+        return due_ns if self._book is None else min(due_ns, self._book.due_ns)
 
     def _stop(self, why: int, walk: Walk) -> tuple[list[ExecutionFact], list[Fired]]:
         """What the bar or row before the walk's position does. Nothing is told yet."""

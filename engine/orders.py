@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from engine.blocks import Bars, Quotes, Trades
 from engine.brackets import (
     attempt,
     entry_cancel,
@@ -28,8 +29,11 @@ from engine.messages import (
     Accepted,
     Action,
     Approved,
+    CampaignChange,
     Cancelled,
     CancelRequest,
+    Declined,
+    Detections,
     Expired,
     Fill,
     Intent,
@@ -111,6 +115,10 @@ class RouterState(msgspec.Struct):
     brackets: dict[str, Bracket]
 
 
+PASSED = frozenset((Trades, Quotes, Bars, Detections, CampaignChange, Declined, Intent))
+"""What goes by most often and moves no order."""
+
+
 class OrderRouter:
     """Orders and requests go to `desk`; orders and cancels also go on down the line."""
 
@@ -121,13 +129,15 @@ class OrderRouter:
         self._brackets: dict[str, Bracket] = {}
 
     def process(self, message: Item) -> Iterable[Item]:
+        if type(message) in PASSED:
+            return (message,)
         if isinstance(message, Watch | Unwatch):
             self._desk.submit(message)
             return ()
         if isinstance(message, Approved):
             return self._route(message)
-        if isinstance(message, Message):
-            self._follow(message)
+        assert isinstance(message, Message)
+        self._follow(message)
         return (message,)
 
     def state(self, order_id: str) -> OrderState | None:

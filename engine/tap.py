@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from engine.blocks import Int8, Int64, MarketBlock
+from engine.blocks import Backlog, Bars, Int8, Int64, MarketBlock
 from engine.digest import Digest
 from engine.kernels import kernel
 from engine.messages import (
@@ -86,12 +86,14 @@ class Tap:
         self.digest = digest
         self._counts = Counts()
         self._bars = np.zeros(MOST_TIMEFRAMES, np.int64)
+        self._backlog = Backlog()
         self._sinks = tuple(sinks)
         self._timeframes: tuple[str, ...] = TIMEFRAMES
 
     @property
     def counts(self) -> Counts:
         """What has left the line so far."""
+        self._count_bars(self._backlog.take())
         bars = zip(self._timeframes, self._bars.tolist(), strict=False)
         self._counts.bars = {name: number for name, number in bars if number}
         return self._counts
@@ -116,6 +118,7 @@ class Tap:
         self.digest.count = state.decisions
         self._timeframes = state.timeframes
         self._counts = state.counts
+        self._backlog.take()
         self._bars[:] = 0
         self._bars[: len(self._timeframes)] = [state.counts.bars.get(name, 0) for name in self._timeframes]
 
@@ -127,8 +130,13 @@ class Tap:
         if block.line_ns is not None or rows == 0:
             counts.line_time_ns = max(counts.line_time_ns, block.line_time_ns)
         if block.closed is not None and len(block.closed):
-            bars, start, stop = block.closed.whole()
-            count_timeframes(start, stop, bars.timeframe, self._bars)
+            self._count_bars(self._backlog.add(block.closed))
+
+    def _count_bars(self, bars: tuple[MarketBlock, int, int] | None) -> None:
+        if bars is not None:
+            whole, start, stop = bars
+            assert isinstance(whole, Bars)
+            count_timeframes(start, stop, whole.timeframe, self._bars)
 
     def _count_message(self, message: Message) -> None:
         counts = self._counts

@@ -45,7 +45,7 @@ ENDINGS: dict[type[Message], str] = {
     NotSent: "not sent",
 }
 
-HEARD: tuple[type[Message], ...] = (Detections, Watched, Fill, Accepted, *ENDINGS)
+HEARD = frozenset((Detections, Watched, Fill, Accepted, *ENDINGS))
 """What may move a campaign."""
 
 
@@ -82,7 +82,7 @@ class CampaignManager:
             if self._book.campaigns:
                 self._book.bars.see(message)
             return (message,)
-        return self._react(message) if isinstance(message, HEARD) else (message,)
+        return self._react(message) if type(message) in HEARD else (message,)
 
     def _react(self, message: Message) -> Iterator[Item]:
         yield message

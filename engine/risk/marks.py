@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from engine.blocks import Bars, Float64, Int8, Int32, Int64, MarketBlock, Trades
+from engine.blocks import Backlog, Bars, Float64, Int8, Int32, Int64, MarketBlock, Trades
 from engine.instruments import MATCH_ON_TRADES, MONEY, InstrumentTable, mark_price
 from engine.kernels import kernel
 from engine.messages import NEVER_NS
@@ -29,39 +29,59 @@ class MarksState(msgspec.Struct, frozen=True):
 
 
 class Marks:
-    """Columns by instrument number: `price` (NaN = never marked) and `time_ns`."""
+    """Columns by instrument number: `price` (NaN = never marked) and `time_ns`.
+
+    Rows wait until somebody looks: between two looks they are one kernel call.
+    """
 
     def __init__(self, instruments: InstrumentTable) -> None:
         count = len(instruments)
-        self.price: Float64 = np.full(count, np.nan)
-        self.time_ns: Int64 = np.full(count, NEVER_NS, np.int64)
+        self._price: Float64 = np.full(count, np.nan)
+        self._time_ns: Int64 = np.full(count, NEVER_NS, np.int64)
+        self._backlog = Backlog()
         self._timeframe: Int8 = np.full(count, ANY_TIMEFRAME, np.int8)
         self._on_trades: Flags = np.array([one.match_on == MATCH_ON_TRADES for one in instruments.all], np.bool_)
         self.version = 0
 
     def fold(self, block: MarketBlock) -> None:
         """Take the rows of a block; the bars it closed are not rows and mark nothing."""
-        whole, start, stop = block.whole()
-        if start == stop:
+        if len(block):
+            self._mark(self._backlog.add(block))
+            self.version += 1
+
+    @property
+    def price(self) -> Float64:
+        self._mark(self._backlog.take())
+        return self._price
+
+    @property
+    def time_ns(self) -> Int64:
+        self._mark(self._backlog.take())
+        return self._time_ns
+
+    def _mark(self, rows: tuple[MarketBlock, int, int] | None) -> None:
+        if rows is None:
             return
+        whole, start, stop = rows
         if isinstance(whole, Trades):
             columns = (whole.instrument, whole.price, whole.time_ns)
-            mark_trades(start, stop, *columns, self._on_trades, self.price, self.time_ns)
+            mark_trades(start, stop, *columns, self._on_trades, self._price, self._time_ns)
         elif isinstance(whole, Bars):
             bars = (whole.instrument, whole.timeframe, whole.close, whole.close_ns)
-            mark_bars(start, stop, *bars, self._on_trades, self._timeframe, self.price, self.time_ns)
-        self.version += 1
+            mark_bars(start, stop, *bars, self._on_trades, self._timeframe, self._price, self._time_ns)
 
     def of(self, number: int) -> Decimal | None:
         price = float(self.price[number])
         return None if price != price else mark_price(price)
 
     def save(self) -> MarksState:
-        return MarksState(self.price.tobytes(), self.time_ns.tobytes(), self._timeframe.tobytes())
+        price = self.price.tobytes()
+        return MarksState(price, self._time_ns.tobytes(), self._timeframe.tobytes())
 
     def load(self, state: MarksState) -> None:
-        self.price[:] = np.frombuffer(state.price, np.float64)
-        self.time_ns[:] = np.frombuffer(state.time_ns, np.int64)
+        self._backlog.take()
+        self._price[:] = np.frombuffer(state.price, np.float64)
+        self._time_ns[:] = np.frombuffer(state.time_ns, np.int64)
         self._timeframe[:] = np.frombuffer(state.timeframe, np.int8)
         self.version += 1
 

@@ -6,7 +6,7 @@ and one rule keeps it deterministic: `Market` is resumed only when everything it
 been dealt with. `Chain` has that by construction; `run_line` counts messages in flight.
 """
 
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import anyio
@@ -160,11 +160,17 @@ async def _actor(
     )
 
 
-async def drive(steps: Iterable[object], clock_ns: Callable[[], int], *, pause_ns: int = 20_000_000) -> None:
-    """Exhaust the steps of a fused line inside an event loop, giving the loop a turn at least
+async def drive(
+    steps: Iterable[object],
+    clock_ns: Callable[[], int],
+    *,
+    turn: Callable[[], Awaitable[None]] = checkpoint,
+    pause_ns: int = 20_000_000,
+) -> None:
+    """Exhaust the steps of a fused line inside an event loop, giving the loop a `turn` at least
     every `pause_ns`, as far as single kernel calls allow. The clock is the caller's."""
     resumed_ns = clock_ns()
     for _ in steps:
         if clock_ns() - resumed_ns >= pause_ns:
-            await checkpoint()
+            await turn()
             resumed_ns = clock_ns()

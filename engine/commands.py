@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import msgspec
+from anyio.lowlevel import checkpoint
 from pydantic import ValidationError
 
 from engine import exits
@@ -142,12 +143,16 @@ async def follow(run: Run, store: StoreWriter | None, progress: Progress) -> Non
     if store is None:
         await drive(run.steps(progress), time.perf_counter_ns)
         return
+
+    async def keeping_pace() -> None:
+        await checkpoint()
+        if store.status.state is StoreState.LAGGING:
+            await store.drained()
+
     try:
         async with anyio.create_task_group() as beside:
             await beside.start(store.run)
-            for _ in run.steps(progress):
-                if store.status.state is StoreState.LAGGING:
-                    await store.drained()
+            await drive(run.steps(progress), time.perf_counter_ns, turn=keeping_pace)
             counts = run.line.tap.counts
             counted = msgspec.json.encode(counts).decode()
             store.close(Outcome(digest=run.line.tap.digest.hex, ended_ns=counts.line_time_ns, counts=counted))

@@ -4,6 +4,7 @@ A tape remembers all three. Recovery goes on only under the same ones.
 """
 
 import platform
+from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -23,8 +24,12 @@ class Identity(msgspec.Struct, frozen=True):
     config: str
 
 
+@cache
 def build_hash(root: Path | None = None) -> str:
-    """Hash of every source file of the project's packages, by relative path and content."""
+    """Hash of every source file of the project's packages, by relative path and content.
+
+    Read once in a process: what runs is what was loaded.
+    """
     base = root or Path(__file__).resolve().parent.parent
     digest = blake2b(digest_size=16)
     for package in PACKAGES:

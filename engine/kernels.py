@@ -8,52 +8,54 @@ from collections.abc import Callable
 from os import environ
 from pathlib import Path
 from shutil import rmtree
-from typing import Final, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import numba
 
-from engine.identity import build_hash
+from engine.closure import closure_hash
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-KEPT_BUILDS = 4
-"""Caches that stay: this build's and the last few others'."""
+KEPT_VERSIONS = 8
+"""Caches that stay of each module: its current sources' and the last few others'."""
+
+_directories: dict[str, Path] = {}
 
 
-def cache_directory() -> Path:
-    """Where this build's kernels are kept: `$NUMBA_CACHE_DIR`, else `wyckoff/kernels` under the
-    user's cache, in a folder named by the build. Created with mode 0700.
+def cache_directory(module: str) -> Path:
+    """Where the kernels of dotted name `module` are kept: `$NUMBA_CACHE_DIR`, else `wyckoff/kernels`
+    under the user's cache, in a folder named by the module and what it stands on. Mode 0700.
 
     Numba only looks at the file of the kernel it enters by; a constant or an inlined function in
-    another file may change under it. So each build has a cache of its own, and old ones go.
+    another file may change under it. So the folder's name hashes all files the module can reach:
+    a change compiles again what it touches and nothing else. The oldest versions go.
     """
-    base = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    kernels = Path(environ.get("NUMBA_CACHE_DIR") or Path(base) / "wyckoff" / "kernels")
-    directory = kernels / build_hash()[:16]
-    if not directory.exists():
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _forget_old(kernels)
-    return directory
+    if module not in _directories:
+        base = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        kernels = Path(environ.get("NUMBA_CACHE_DIR") or Path(base) / "wyckoff" / "kernels")
+        directory = kernels / f"{module}-{closure_hash(module)[:16]}"
+        if not directory.exists():
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _forget_old(kernels, module)
+        _directories[module] = directory
+    return _directories[module]
 
 
 def is_cold() -> bool:
-    """Whether no kernel of this build has been compiled on this machine yet."""
-    return not any(CACHE.iterdir())
+    """Whether a module loaded so far has kernels and none of them was ever compiled on this machine."""
+    return any(not any(directory.iterdir()) for directory in _directories.values())
 
 
-def _forget_old(kernels: Path) -> None:
-    builds = sorted((one for one in kernels.iterdir() if one.is_dir()), key=lambda one: one.stat().st_mtime)
-    for build in builds[:-KEPT_BUILDS]:
-        rmtree(build, ignore_errors=True)
-
-
-CACHE: Final = cache_directory()
-vars(numba.config)["CACHE_DIR"] = str(CACHE)
+def _forget_old(kernels: Path, module: str) -> None:
+    kept = sorted(kernels.glob(f"{module}-*"), key=lambda one: one.stat().st_mtime)
+    for version in kept[:-KEPT_VERSIONS]:
+        rmtree(version, ignore_errors=True)
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile `function` on first call; `.py_func` is the plain-Python form."""
+    vars(numba.config)["CACHE_DIR"] = str(cache_directory(function.__module__))
     compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     return compiled
 

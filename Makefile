@@ -47,7 +47,7 @@ format: $(VENV)/.dev
 lock: $(VENV)/.dev
 	$(PIP) install pip-tools
 	$(COMPILE) --extra demo --output-file $(LOCK)/demo.txt pyproject.toml
-	$(COMPILE) --extra dev --extra demo --extra parquet --extra calendars --output-file $(LOCK)/dev.txt pyproject.toml
+	$(COMPILE) --extra dev --extra demo --extra parquet --extra calendars --extra pictures --output-file $(LOCK)/dev.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -81,7 +81,7 @@ class RowBuffer:
 
     def bar(
         self, symbol: str, timeframe: str, open_ns: int, close_ns: int, received_ns: int,
-        open: float, high: float, low: float, close: float, volume: float, trades: int = -1,
+        open_: float, high: float, low: float, close: float, volume: float, trades: int = -1,
     ) -> None:  # fmt: skip
         """A finished bar over [open_ns, close_ns). Other timeframes than the engine's are not for this."""
         number = self._numbers.get(symbol)
@@ -91,7 +91,7 @@ class RowBuffer:
         if self._kind is not Bars:
             self._begin(Bars)
         frame = TIMEFRAMES.index(timeframe)
-        self._run.append((open_ns, close_ns, received_ns, number, frame, open, high, low, close, volume, trades))
+        self._run.append((open_ns, close_ns, received_ns, number, frame, open_, high, low, close, volume, trades))
         self.rows += 1
 
     def unfinished(self) -> None:

@@ -1,47 +1,31 @@
-"""Bars of one file: read whole, put in order, given their intervals, rescaled, cut into blocks."""
-
-from collections.abc import Mapping
+"""Bars of one file: given their intervals, rescaled where the file says so, by (close, symbol)."""
 
 import numpy as np
+import numpy.typing as npt
 
-from adapters.columns import OHLC, Layout
-from adapters.feed_errors import FileError, OrderError, TimeframeError
-from adapters.file_options import FileOptions
-from adapters.ordering import order_of, repeats
-from adapters.rows import RowReader, Rows
-from adapters.sessions import session_bounds
-from adapters.stamps import iso
-from adapters.tables import Table
-from engine.blocks import OUTSIDE, Bars, BlockError, Column, Float64, Int32, Int64
+from adapters.columns import OHLC
+from adapters.file_rows import FileRows
+from adapters.ordering import Order
+from adapters.rows import Rows
+from adapters.sessions import session_bounds, session_close
+from adapters.spacing import Spacing, spacing_of, timeframe_of
+from adapters.tables import Page
+from adapters.texts import CellError, Texts, numbers
+from engine.blocks import OUTSIDE, Bars, BlockError, Float64, Int32, Int64
+from engine.messages import NEVER_NS
 from engine.timeframes import DAY_NS, LENGTH_NS, TIMEFRAMES
 
-_NAMED = {length_ns: name for name, length_ns in LENGTH_NS.items()}
+DAYS = ("1d", "1w")
+"""Timeframes whose bars are named by a day, on the clock of the stamp."""
 
 
-class BarRows:
-    """All bars of a file, by (close, symbol). `counts` is final from the start."""
+class BarRows(FileRows):
+    """`timeframe` comes from the survey, too."""
 
-    def __init__(self, source: str, table: Table, layout: Layout, options: FileOptions) -> None:
-        """`options.symbol` is set. Raises FeedError or BlockError."""
-        self._source = source
-        self._options = options
-        reader = RowReader(layout.kind, options.zone, str(options.symbol))
-        parts = [reader.read(page) for page in table.pages(layout.columns)]
-        self.counts = reader.counts
-        if not self.counts["rows"]:
-            raise FileError(f"{source}: must hold rows, was a header only")
-        self._count("mixed_units", reader.mixed_units)
-        self.symbols = tuple(sorted(reader.codes))
-        rows = Rows.join(parts)
-        rows = rows.given(symbol=ranks(reader.codes)[rows["symbol"]])
-        self.timeframe = timeframe_of(source, rows, options.timeframe)
-        self.rows = self._adjusted(self._distinct(self._ordered(self._bounded(rows))))
-
-    def __len__(self) -> int:
-        return len(self.rows)
+    moments_together = True
+    surveyed_columns = ("time", "clock", "symbol", "adj_close")
 
     def block(self, rows: Rows, instruments: Int32, feed: int) -> Bars:
-        """`instruments` is the session's number of each of `symbols`."""
         return Bars.of(
             open_ns=rows["open_ns"], close_ns=rows["close_ns"], received_ns=rows["close_ns"],
             instrument=instruments[rows["symbol"]], timeframe=TIMEFRAMES.index(self.timeframe),
@@ -49,94 +33,88 @@ class BarRows:
             trades=rows["trades"], source=OUTSIDE, feed=feed,
         )  # fmt: skip
 
-    def _count(self, reason: str, rows: int) -> None:
-        if rows:
-            self.counts[reason] = self.counts.get(reason, 0) + rows
+    def _begin(self) -> None:
+        self._spacing = Spacing()
+        self._days_ordered = True
+        self._last_day_ns = NEVER_NS
+        self._adjusted_codes: set[int] = set()
 
-    def _bounded(self, rows: Rows) -> Rows:
-        """With open_ns and close_ns, inside the range and on session days."""
-        if self.timeframe == "1d":
-            day_ns = rows["wall_ns"] // DAY_NS * DAY_NS
-            open_ns, close_ns, held = session_bounds(self._source, self._options.calendar, day_ns)
-        else:
-            # A week is named by a day, like a day; shorter bars are named by the moment they open.
-            open_ns = rows["wall_ns"] // DAY_NS * DAY_NS if self.timeframe == "1w" else rows["utc_ns"]
-            close_ns, held = open_ns + LENGTH_NS[self.timeframe], np.ones(len(rows), np.bool_)
-        inside = (open_ns >= self._options.start_ns) & (open_ns < self._options.end_ns)
+    def _note(self, page: Page, rows: Rows) -> None:
+        self._spacing.add(rows["wall_ns"], rows["symbol"])
+        day_ns = rows["wall_ns"] // DAY_NS
+        self._days_ordered = (
+            self._days_ordered and self._last_day_ns <= day_ns[0] and bool((np.diff(day_ns) >= 0).all())
+        )
+        self._last_day_ns = int(day_ns[-1])
+        if "adj_close" in page.cells:
+            present = ~np.isnan(plain_numbers(page, "adj_close"))
+            self._adjusted_codes.update(np.unique(rows["symbol"][present]).tolist())
+
+    def _settle(self, rows: Rows | None = None) -> None:
+        if rows is not None or self.ordered:
+            spacing = self._spacing if rows is None else spacing_of(rows)
+            self.timeframe = timeframe_of(self._source, spacing, self._options.timeframe)
+        # The days of a file that names its zone may step back where its moments do not.
+        self.ordered = self.ordered and (self._days_ordered or self.timeframe not in DAYS)
+        places = {symbol: place for place, symbol in enumerate(self.symbols)}
+        self._is_adjusted = np.zeros(len(places), np.bool_)
+        for symbol, code in self._surveyed_codes.items():
+            self._is_adjusted[places[symbol]] = code in self._adjusted_codes
+
+    def _key(self, rows: Rows) -> Int64:
+        if "close_ns" in rows.columns:
+            return rows["close_ns"]
+        return rows["wall_ns"] // DAY_NS if self.timeframe in DAYS else rows["utc_ns"]
+
+    def _prepared(self, rows: Rows) -> Rows:
+        """With open_ns and close_ns, inside the range and on session days, rescaled."""
+        open_ns, close_ns, held = self._intervals(rows)
         self._count("no_session", int((~held).sum()))
-        self._count("outside_range", int((held & ~inside).sum()))
-        return rows.given(open_ns=open_ns, close_ns=close_ns).take(held & inside)
+        rows = rows.given(open_ns=open_ns, close_ns=close_ns).take(held)
+        return self._rescaled(self._inside(rows, rows["open_ns"]))
 
-    def _ordered(self, rows: Rows) -> Rows:
-        order = order_of(rows, rows["close_ns"], rows["symbol"])
-        if order.first_back >= 0 and not self._options.sort:
-            raise out_of_order(self._source, rows, order.first_back, newest_first=order.newest_first)
-        self._count("reversed", len(rows) if order.newest_first else 0)
-        self._count("sorted", order.misplaced)
-        return rows.take(order.index_of)
+    def _placed(self, rows: Rows) -> Rows:
+        return rows.take(np.lexsort((rows["lines"], rows["symbol"], rows["close_ns"])))
 
-    def _distinct(self, rows: Rows) -> Rows:
-        values = tuple(rows[name] for name in (*OHLC, "volume"))
-        same, conflicting = repeats((rows["close_ns"], rows["symbol"]), values)
-        self._count("duplicate", int(same.sum()))
-        self._count("duplicate_conflicting", int(conflicting.sum()))
-        return rows.take(~(same | conflicting))
+    def _sorted_by(self, order: Order, rows: Rows) -> Int64:
+        return order.index_of
 
-    def _adjusted(self, rows: Rows) -> Rows:
+    def _intervals(self, rows: Rows) -> tuple[Int64, Int64, npt.NDArray[np.bool_]]:
+        source, calendar = self._source, self._options.calendar
+        day_ns = rows["wall_ns"] // DAY_NS * DAY_NS
+        if self.timeframe == "1d":
+            return session_bounds(source, calendar, day_ns)
+        # A week is named by a day, like a day; shorter bars are named by the moment they open.
+        open_ns = day_ns if self.timeframe == "1w" else rows["utc_ns"]
+        close_ns = open_ns + LENGTH_NS[self.timeframe]
+        if self.timeframe != "1w":
+            close_ns = session_close(source, calendar, open_ns, close_ns)
+        return open_ns, close_ns, np.ones(len(rows), np.bool_)
+
+    def _rescaled(self, rows: Rows) -> Rows:
         if "adj_close" not in rows.columns or self._options.adjust == "none":
             return rows
         adjusted: Float64 = rows["adj_close"]
         # A symbol whose adjusted close is empty throughout was never adjusted.
-        with_any = np.bincount(rows["symbol"], ~np.isnan(adjusted), len(self.symbols)) > 0
-        wrong = with_any[rows["symbol"]] & ~((adjusted > 0) & np.isfinite(adjusted))
+        wrong = self._is_adjusted[rows["symbol"]] & ~((adjusted > 0) & np.isfinite(adjusted))
         if wrong.any():
             first = int(np.argmax(wrong))
+            place = self._table.place(int(rows["lines"][first]))
             raise BlockError(
-                f"{self._source}: row {rows['lines'][first]}: adj_close must be > 0 (or adjust = none), "
-                f"was {adjusted[first]}"
+                f"{self._source}: {place}: adj_close must be > 0 (or adjust = none), was {adjusted[first]}"
             )
-        factor = np.where(np.isnan(adjusted), 1.0, adjusted / rows["close"])
-        prices = {name: rows[name] * factor for name in OHLC}
-        return rows.given(volume=rows["volume"] / factor, **prices)
+        # A close that is no price is judged later, as it stands.
+        sound = ~np.isnan(adjusted) & (rows["close"] > 0) & np.isfinite(rows["close"])
+        with np.errstate(all="ignore"):  # what becomes infinite is judged later, too
+            factor = np.divide(adjusted, rows["close"], out=np.ones(len(rows)), where=sound)
+            prices = {name: rows[name] * factor for name in OHLC}
+            return rows.given(volume=rows["volume"] / factor, **prices)
 
 
-def ranks(codes: Mapping[str, int]) -> Int32:
-    """Code of a symbol -> its place in the sorted table."""
-    found = np.empty(len(codes), np.int32)
-    for rank, symbol in enumerate(sorted(codes)):
-        found[codes[symbol]] = rank
-    return found
-
-
-def out_of_order(source: str, rows: Rows, index: int, *, newest_first: bool) -> OrderError:
-    """`index` is the first row earlier than the row of its symbol above it."""
-    style = " (the file is newest first)" if newest_first else ""
-    return OrderError(
-        f"{source}: row {rows['lines'][index]}: time must not be before the row above where sort = false, "
-        f"was {iso(rows['utc_ns'][index])}{style}"
-    )
-
-
-def timeframe_of(source: str, rows: Rows, asked: str | None) -> str:
-    """The timeframe asked for, checked against the stamps, else the one they show."""
-    spacing_ns = _most_common_spacing(rows["wall_ns"], rows["symbol"])
-    if asked is not None:
-        if 0 < spacing_ns < LENGTH_NS[asked]:
-            raise TimeframeError(f"{source}: stamps must be {asked} apart, was {_seconds(spacing_ns)} most often")
-        return asked
-    if spacing_ns not in _NAMED:
-        found = _seconds(spacing_ns) if spacing_ns else "without two different stamps"
-        raise TimeframeError(f"{source}: spacing must be one of {', '.join(TIMEFRAMES)}, was {found}; name a timeframe")
-    return _NAMED[spacing_ns]
-
-
-def _most_common_spacing(wall_ns: Int64, symbol: Column) -> int:
-    """Of consecutive different stamps of one symbol; the shorter of two equally common; 0 if none."""
-    index = np.lexsort((wall_ns, symbol))
-    steps = np.diff(wall_ns[index])[np.diff(symbol[index]) == 0]
-    lengths, often = np.unique(steps[steps > 0], return_counts=True)
-    return int(lengths[np.argmax(often)]) if len(lengths) else 0
-
-
-def _seconds(length_ns: int) -> str:
-    return f"{length_ns / 1e9:g} s"
+def plain_numbers(page: Page, name: str) -> Float64:
+    """A column that is read for the survey alone. Raises BlockError."""
+    cells = page.cells[name]
+    try:
+        return numbers(cells) if isinstance(cells, Texts) else np.asarray(cells, np.float64)
+    except CellError as error:
+        raise page.refuse(name, error) from error

@@ -1,6 +1,7 @@
 """Which column of a file is what: names are compared without case, spaces, `_`, `-` and `.`.
 
-A file holds bars when it has open, high, low and close, else trades when it has price and size.
+A file holds bars when it has open, high, low and close, else trades when it has price and size,
+else quotes when it has bid and ask.
 The first name that a file has wins, so epoch columns come before dates, whose texts vary more.
 """
 
@@ -11,9 +12,10 @@ from adapters.feed_errors import LayoutError
 
 BARS = "bars"
 TRADES = "trades"
+QUOTES = "quotes"
 
 NAMES = {
-    "time": ("unix", "ms", "timestamp", "ts", "opentime", "datetime", "date", "time"),
+    "time": ("unix", "ms", "timestamp", "ts", "opentime", "datetime", "gmttime", "localtime", "date", "time"),
     "symbol": ("symbol", "ticker", "instrument"),
     "open": ("open", "o"),
     "high": ("high", "h"),
@@ -26,13 +28,22 @@ NAMES = {
     "size": ("size", "qty", "quantity", "amount"),
     "side": ("side",),
     "is_buyer_maker": ("isbuyermaker",),
-    "id": ("id", "tradeid"),
+    "id": ("id", "tradeid", "aggtradeid"),
+    "conditions": ("conditions", "condition"),
+    "bid": ("bid", "bidprice"),
+    "ask": ("ask", "askprice", "offer", "offerprice"),
+    "bid_size": ("bidsize", "bidqty", "bidquantity", "bidvolume", "bidamount"),
+    "ask_size": ("asksize", "askqty", "askquantity", "askvolume", "askamount", "offersize"),
 }
 """Our column -> the names it goes by in files, most telling first."""
 
 OHLC = ("open", "high", "low", "close")
 BAR_COLUMNS = (*OHLC, "volume", "adj_close", "trades")
-TRADE_COLUMNS = ("price", "size", "side", "is_buyer_maker", "id")
+TRADE_COLUMNS = ("price", "size", "side", "is_buyer_maker", "id", "conditions")
+QUOTE_COLUMNS = ("bid", "ask", "bid_size", "ask_size")
+WANTED = {BARS: BAR_COLUMNS, TRADES: TRADE_COLUMNS, QUOTES: QUOTE_COLUMNS}
+
+_NEEDED = {BARS: OHLC, TRADES: ("price", "size"), QUOTES: ("bid", "ask")}
 
 QUOTE_CURRENCIES = ("usdt", "usdc", "usd", "busd", "tusd", "fdusd", "dai", "eur", "gbp", "jpy", "krw", "try")
 """A volume named after one of these counts money, not units, when another volume is there."""
@@ -58,11 +69,17 @@ def recognise(source: str, names: Sequence[str], mapping: Mapping[str, str]) -> 
     chosen.setdefault("time", plain.index("") if "" in plain else -1)
     chosen = {ours: position for ours, position in chosen.items() if position >= 0}
     kind = _kind(source, names, chosen)
-    wanted = ("time", "symbol", *(BAR_COLUMNS if kind == BARS else TRADE_COLUMNS))
+    wanted = ("time", "symbol", *WANTED[kind])
     columns = {ours: chosen[ours] for ours in wanted if ours in chosen}
     if "time" not in mapping and plain[columns["time"]] == "date" and "time" in plain:
         columns["clock"] = plain.index("time")
     return Layout(kind, columns)
+
+
+def is_known(names: Sequence[str], mapping: Mapping[str, str]) -> bool:
+    """Whether any of these is the name of a column, so that they are names and not values."""
+    known = {name for theirs in NAMES.values() for name in theirs}
+    return any(_plain(name) in known or name in mapping.values() for name in names)
 
 
 def _mapped(source: str, names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, int]:
@@ -89,17 +106,15 @@ def _named_volume(plain: Sequence[str]) -> int:
 
 
 def _kind(source: str, names: Sequence[str], chosen: Mapping[str, int]) -> str:
-    bars = all(ours in chosen for ours in OHLC)
-    if not bars and not ("price" in chosen and "size" in chosen):
+    kind = next((kind for kind, needed in _NEEDED.items() if all(ours in chosen for ours in needed)), "")
+    if not kind:
         raise LayoutError(
-            f"{source}: columns must hold open, high, low, close, volume (bars) or price, size (trades), "
+            f"{source}: columns must hold open, high, low, close (bars), price, size (trades) or bid, ask (quotes), "
             f"was {_listed(names)}"
         )
-    if bars and "volume" not in chosen:
-        raise LayoutError(f"{source}: bars must have a volume column (volume, vol or v), was {_listed(names)}")
     if "time" not in chosen:
         raise LayoutError(f"{source}: time must be one of {', '.join(NAMES['time'])}, was {_listed(names)}")
-    return BARS if bars else TRADES
+    return kind
 
 
 def _plain(name: str) -> str:

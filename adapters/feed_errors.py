@@ -1,8 +1,9 @@
 """What can be wrong with a file as a whole. A row that is wrong is an `engine.blocks.BlockError`.
 
 FeedError
-├── FileError        missing, not a file, not permitted, empty, no rows
-├── FormatError      not CSV or Parquet, truncated, not UTF-8, broken quoting
+├── FileError        missing, not a file, not permitted
+│   └── EmptyError   no rows; among several files it is one to skip
+├── FormatError      no format that is read here, truncated, not UTF-8, broken quoting
 ├── LayoutError      columns missing, ambiguous or wrongly mapped
 ├── TimeframeError   the spacing of the stamps is no timeframe, or not the one asked for
 ├── OrderError       out of order where sorting was not allowed
@@ -16,6 +17,10 @@ class FeedError(ValueError):
 
 
 class FileError(FeedError):
+    pass
+
+
+class EmptyError(FileError):
     pass
 
 

@@ -195,8 +195,8 @@ def _planned_before(target: Resting, group: Group) -> Decimal:
 def flaw(order: Order, instrument: Instrument, mark: float) -> tuple[str, str]:
     """(code, reason) of what is wrong with an order's numbers, ("", "") when nothing is.
 
-    Only entries must reach `min_notional`: an exit is never refused for being small. A market
-    order is valued at `mark`, and not at all when that is NaN.
+    Only entries must reach `min_quantity` and `min_notional`: an exit is never refused for being
+    small. A market order is valued at `mark`, and not at all when that is NaN.
     """
     prices = {name: getattr(order, name) for name in PRICED[order.kind]}
     for name, price in prices.items():
@@ -204,6 +204,8 @@ def flaw(order: Order, instrument: Instrument, mark: float) -> tuple[str, str]:
             return "TICK", f"{name} must be a price on tick {instrument.tick}, was {price}"
     if not _is_multiple(order.quantity, instrument.lot) or order.quantity <= 0:
         return "LOT", f"quantity must be > 0 in lots of {instrument.lot}, was {order.quantity}"
+    if order.role is Role.ENTRY and order.quantity < instrument.min_quantity:
+        return "LOT", f"quantity must be >= {instrument.min_quantity}, was {order.quantity}"
     if order.role is not Role.ENTRY or (not prices and isnan(mark)):
         return "", ""
     price = max((abs(price) for price in prices.values()), default=None) or mark_price(abs(mark))

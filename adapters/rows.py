@@ -1,7 +1,8 @@
 """Pages of cells to checked rows: numbers, times, symbols, sides, each with its line.
 
 A row is refused as `engine.blocks` refuses it, in file order, before anything is sorted or
-rescaled, so that the error names the line a person finds in the file.
+rescaled, so that the error names the line a person finds in the file. What a page says about its
+rows beside their cells is applied here.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from adapters import stamps
-from adapters.columns import BARS, OHLC
+from adapters.columns import BARS, OHLC, QUOTE_COLUMNS, QUOTES, TRADES
 from adapters.stamps import Stamps
 from adapters.tables import Cells, Moments, Page
-from adapters.texts import CellError, Texts, identities, numbers, words
-from engine.blocks import Bars, BlockError, Column, Float64, Int32, Int64, MarketBlock, Trades
+from adapters.texts import CellError, Texts, identities, identity, joined, numbers, words
+from engine.blocks import Bars, BlockError, Column, Float64, Int32, Int64, MarketBlock, Quotes, Trades
 
 SIDES = {
     "buy": 1, "b": 1, "bid": 1, "sell": -1, "s": -1, "ask": -1,
@@ -56,8 +57,10 @@ class Rows:
 class RowReader:
     """Reads pages one after the other; keeps what must agree between them."""
 
-    def __init__(self, kind: str, zone: str, symbol: str) -> None:
-        """`symbol` is for files without a symbol column, `zone` for stamps without a zone."""
+    def __init__(self, kind: str, zone: str, symbol: str, *, refuse_bad: bool = True) -> None:
+        """`symbol` is for files without a symbol column, `zone` for stamps without a zone. Without
+        `refuse_bad` values pass that cannot be market data: somebody else judges them."""
+        self._refuse_bad = refuse_bad
         self._kind = kind
         self._zone = zone
         self.codes: dict[str, int] = {}
@@ -74,20 +77,32 @@ class RowReader:
         """Times and symbols only."""
         times = self._times(page)
         self._units += np.bincount(times.unit, minlength=stamps.UNITS)
-        self.counts["rows"] += len(page.lines)
+        self._count("rows", len(page.lines) + sum(page.dropped.values()))
+        for reason, rows in (*page.dropped.items(), *page.told.items()):
+            self._count(reason, rows)
         symbol = self._symbols(page)
         return Rows({"lines": page.lines, "wall_ns": times.wall_ns, "utc_ns": times.utc_ns, "symbol": symbol})
 
     def read(self, page: Page) -> Rows:
         """All columns, without the rows in which every price is absent. Raises BlockError."""
         rows = self.keys(page)
-        rows = rows.given(**(_bar_columns(page) if self._kind == BARS else _trade_columns(page)))
-        empty = np.logical_and.reduce([np.isnan(rows[name]) for name in (OHLC if self._kind == BARS else _PRINT)])
+        rows = rows.given(**_COLUMNS[self._kind](page))
+        for reason, needed in MADE_UP.get(self._kind, {}).items():
+            if needed not in page.cells:
+                self._count(reason, len(rows))
+        empty = np.logical_and.reduce([np.isnan(rows[name]) for name in _PRICES[self._kind]])
         if empty.any():
-            self.counts["nan_row"] = self.counts.get("nan_row", 0) + int(empty.sum())
+            self._count("nan_row", int(empty.sum()))
             rows = rows.take(~empty)
-        _check(page.source, rows, self._kind)
+        if self._refuse_bad:
+            _check(page, rows, self._kind)
+        if page.scaling is not None:
+            rows = rows.given(**page.scaling.scaled(rows.columns, list(self.codes)))
         return rows
+
+    def _count(self, reason: str, rows: int) -> None:
+        if rows:
+            self.counts[reason] = self.counts.get(reason, 0) + rows
 
     def _times(self, page: Page) -> Stamps:
         cells = page.cells["time"]
@@ -97,14 +112,14 @@ class RowReader:
                     cells.time_ns, zone=self._zone if cells.naive else cells.zone, naive=cells.naive
                 )
             if isinstance(cells, Texts):
-                return stamps.from_texts(_with_clock(cells, page.cells.get("clock")), self._zone)
+                return stamps.from_texts(_with_clock(cells, page.cells.get("clock")), self._zone, page.dates)
             return stamps.from_numbers(cells)
         except CellError as error:
             raise page.refuse("time", error) from error
 
     def _symbols(self, page: Page) -> Int32:
         if "symbol" not in page.cells:
-            code = self.codes.setdefault(self._symbol, len(self.codes))
+            code = self.codes.setdefault(page.symbol or self._symbol, len(self.codes))
             return np.full(len(page.lines), code, np.int32)
         found, names = words(_texts(page.cells["symbol"]))
         if "" in names:
@@ -114,18 +129,37 @@ class RowReader:
         return np.array(codes, np.int32)[found]
 
 
+MADE_UP = {BARS: {"no_volume": "volume"}, QUOTES: {"no_size": "bid_size"}}
+"""By kind: what is counted where a column is absent and something stands in for it."""
+
 _PRINT = ("price", "size")
+_PRICES = {BARS: OHLC, TRADES: _PRINT, QUOTES: ("bid", "ask")}
+_UNKNOWN_SIZE = 1.0  # of a quote whose file has no sizes; 0 would say that there is no quote
 
 
 def _bar_columns(page: Page) -> dict[str, Column]:
-    columns: dict[str, Column] = {name: _numbers(page, name) for name in (*OHLC, "volume")}
+    columns: dict[str, Column] = {name: _numbers(page, name) for name in OHLC}
+    columns["volume"] = _numbers(page, "volume") if "volume" in page.cells else np.zeros(len(page.lines))
     if "adj_close" in page.cells:
         columns["adj_close"] = _numbers(page, "adj_close")
     columns["trades"] = np.full(len(page.lines), -1, np.int32)
     if "trades" in page.cells:
         counted = _numbers(page, "trades")
-        _refuse(page, "trades", ~(np.isnan(counted) | (counted >= 0) & (counted <= _MOST_TRADES)), counted)
+        _refuse(page, "trades", ~(np.isnan(counted) | (counted >= -1) & (counted <= _MOST_TRADES)), counted)
         columns["trades"] = np.where(np.isnan(counted), -1, counted).astype(np.int32)
+    return columns
+
+
+def _quote_columns(page: Page) -> dict[str, Column]:
+    """A side that is absent, empty or 0, has size 0 and the other side's price."""
+    columns: dict[str, Column] = {}
+    for side in ("bid", "ask"):
+        price, name = _numbers(page, side), f"{side}_size"
+        price = np.where(price == 0, np.nan, price)
+        size = _numbers(page, name) if name in page.cells else np.full(len(page.lines), _UNKNOWN_SIZE)
+        columns[side], columns[name] = price, np.where(np.isnan(price), 0.0, size)
+    bid, ask = columns["bid"], columns["ask"]
+    columns["bid"], columns["ask"] = np.where(np.isnan(bid), ask, bid), np.where(np.isnan(ask), bid, ask)
     return columns
 
 
@@ -142,7 +176,23 @@ def _trade_columns(page: Page) -> dict[str, Column]:
         cells = page.cells["id"]
         whole = isinstance(cells, np.ndarray) and cells.dtype.kind in "iu"
         columns["trade_id"] = cells.astype(np.int64) if whole else identities(_texts(cells))  # type: ignore[union-attr]
+    columns["conditions"] = np.zeros(size, np.int32)
+    if "conditions" in page.cells:
+        columns["conditions"] = _conditions(page)
     return columns
+
+
+_COLUMNS = {BARS: _bar_columns, TRADES: _trade_columns, QUOTES: _quote_columns}
+
+
+def _conditions(page: Page) -> Int32:
+    """A bit mask as it is, or as 31 bits that are the same for the same text."""
+    cells = page.cells["conditions"]
+    if isinstance(cells, np.ndarray) and cells.dtype == np.int32:
+        return np.asarray(cells, np.int32)
+    codes, names = words(_texts(cells))
+    masks = [identity(name) & _MOST_TRADES for name in names]
+    return np.array(masks, np.int32)[codes]
 
 
 def _numbers(page: Page, name: str) -> Float64:
@@ -177,8 +227,7 @@ def _with_clock(dates: Texts, clocks: Cells | None) -> Texts:
     """Dates joined with the time of day, where that stands in a column of its own."""
     if clocks is None or not len(dates) or ":" in dates[0]:
         return dates
-    texts = _texts(clocks)
-    return Texts.of([f"{dates[at]} {texts[at]}" for at in range(len(dates))])
+    return joined(dates, _texts(clocks))
 
 
 def _refuse(page: Page, name: str, bad: npt.NDArray[np.bool_], values: Float64) -> None:
@@ -187,16 +236,16 @@ def _refuse(page: Page, name: str, bad: npt.NDArray[np.bool_], values: Float64) 
         raise page.refuse(name, CellError(first, f"between 0 and {_MOST_TRADES}", str(values[first])))
 
 
-def _check(source: str, rows: Rows, kind: str) -> None:
+def _check(page: Page, rows: Rows, kind: str) -> None:
     """The block's own check; on failure piece by piece, so that the line it names is right."""
-    lines = rows["lines"]
+    lines = rows["lines"] - page.offset if page.offset else rows["lines"]
     block = _block(rows, kind)
     try:
-        block.check(source, 0, NEGATIVE_REFUSED)
+        block.check(page.source, 0, NEGATIVE_REFUSED)
     except BlockError:
         starts = [0, *(np.flatnonzero(np.diff(lines) != 1) + 1).tolist(), len(lines)]
         for start, stop in pairwise(starts):
-            block.slice(start, stop).check(source, int(lines[start]), NEGATIVE_REFUSED)
+            block.slice(start, stop).check(page.source, int(lines[start]), NEGATIVE_REFUSED)
         raise
 
 
@@ -204,4 +253,6 @@ def _block(rows: Rows, kind: str) -> MarketBlock:
     if kind == BARS:
         prices = {name: rows[name] for name in (*OHLC, "volume")}
         return Bars.of(close_ns=np.ones(len(rows), np.int64), **prices)
+    if kind == QUOTES:
+        return Quotes.of(**{name: rows[name] for name in QUOTE_COLUMNS})
     return Trades.of(price=rows["price"], size=rows["size"])

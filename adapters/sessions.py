@@ -1,16 +1,14 @@
-"""When a daily bar opens and closes: its UTC day, or its session in an exchange calendar.
+"""When bars from outside open and close: by their UTC day, or by the sessions of a calendar."""
 
-exchange_calendars is optional and slow to import, so it is imported only when a name is given.
-"""
-
-from importlib import import_module
-from warnings import catch_warnings, simplefilter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
 
 from adapters.feed_errors import CalendarError, PackageError
 from adapters.stamps import iso
+from engine import calendars
 from engine.blocks import Int64
 from engine.timeframes import DAY_NS
 
@@ -19,32 +17,46 @@ _MARGIN_NS = 10 * DAY_NS  # around the file's days, so that no asked range is wi
 
 def session_bounds(source: str, calendar: str, day_ns: Int64) -> tuple[Int64, Int64, npt.NDArray[np.bool_]]:
     """Open and close of each day (UTC midnights, (n,)), and whether the day is a session at all."""
-    if not calendar or not len(day_ns):
+    found = _schedule(source, calendar, day_ns)
+    if found is None:
         return day_ns, day_ns + DAY_NS, np.ones(len(day_ns), np.bool_)
-    sessions, opens, closes = _schedule(source, calendar, int(day_ns.min()), int(day_ns.max()))
-    at = np.minimum(np.searchsorted(sessions, day_ns), len(sessions) - 1)
-    return opens[at], closes[at], sessions[at] == day_ns
+    at = np.minimum(np.searchsorted(found.days_ns, day_ns), len(found.days_ns) - 1)
+    return found.opens_ns[at], found.closes_ns[at], found.days_ns[at] == day_ns
 
 
-def _schedule(source: str, calendar: str, first_ns: int, last_ns: int) -> tuple[Int64, Int64, Int64]:
+def session_close(source: str, calendar: str, open_ns: Int64, close_ns: Int64) -> Int64:
+    """Closes of bars that are shorter than a day, none beyond the session in which its bar opens.
+
+    Vendors name the last bar by its full length: an hour that opens at 15:30 ends at 16:00.
+    """
+    found = _schedule(source, calendar, open_ns)
+    if found is None:
+        return close_ns
+    at = np.maximum(np.searchsorted(found.opens_ns, open_ns, "right") - 1, 0)
+    is_inside = (found.opens_ns[at] <= open_ns) & (open_ns < found.closes_ns[at])
+    return np.where(is_inside, np.minimum(close_ns, found.closes_ns[at]), close_ns)
+
+
+def _schedule(source: str, calendar: str, times_ns: Int64) -> calendars.Schedule | None:
+    """Regular sessions around these times; None without a calendar or without times."""
+    if not calendar or not len(times_ns):
+        return None
+    first_ns, last_ns = int(times_ns.min()), int(times_ns.max())
+    with _named(source):
+        found = calendars.schedule_of(calendar, "regular", first_ns - _MARGIN_NS, last_ns + _MARGIN_NS)
+    if found is not None and not (found.opens_ns[0] <= first_ns and last_ns <= found.closes_ns[-1]):
+        covered = f"{iso(int(found.opens_ns[0]))[:10]} to {iso(int(found.closes_ns[-1]))[:10]}"
+        wanted = f"{iso(first_ns)[:10]} to {iso(last_ns)[:10]}"
+        raise CalendarError(f"{source}: calendar must cover {wanted}, was {calendar}, which covers {covered}")
+    return found
+
+
+@contextmanager
+def _named(source: str) -> Iterator[None]:
+    """Errors of calendars, with the file that asked for one."""
     try:
-        package = import_module("exchange_calendars")
-    except ImportError as error:
-        raise PackageError(
-            f"{source}: calendar {calendar!r} needs exchange_calendars, which is not installed: "
-            "pip install 'wyckoff-engine[calendars]'"
-        ) from error
-    start, end = iso(first_ns - _MARGIN_NS)[:10], iso(last_ns + _MARGIN_NS)[:10]
-    try:
-        # The package uses pandas calls that pandas has deprecated; nothing here can change that.
-        with catch_warnings():
-            simplefilter("ignore", DeprecationWarning)
-            schedule = package.get_calendar(calendar, start=start, end=end).schedule
-    except (package.errors.CalendarError, ValueError) as error:
-        what = str(error).split("\n", maxsplit=1)[0]
-        raise CalendarError(f"{source}: calendar must cover {start} to {end}, was {calendar!r} ({what})") from error
-    return _nanoseconds(schedule.index), _nanoseconds(schedule["open"]), _nanoseconds(schedule["close"])
-
-
-def _nanoseconds(moments: npt.ArrayLike) -> Int64:
-    return np.asarray(moments, "datetime64[ns]").astype(np.int64)
+        yield
+    except calendars.CalendarPackageError as error:
+        raise PackageError(f"{source}: {error}") from error
+    except calendars.CalendarError as error:
+        raise CalendarError(f"{source}: {error}") from error

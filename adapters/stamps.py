@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from adapters.texts import Bytes, CellError, Texts
+from adapters.texts import Bytes, CellError, Texts, digit
 from engine.blocks import Int8, Int64
 from engine.kernels import kernel
 from engine.timeframes import DAY_NS, MINUTE_NS
@@ -23,6 +23,9 @@ from engine.timeframes import DAY_NS, MINUTE_NS
 SECOND_NS = 1_000_000_000
 TEXT, SECONDS, MILLISECONDS, MICROSECONDS, NANOSECONDS = range(5)
 UNITS = 5
+MONTH_FIRST, DAY_FIRST = "mdy", "dmy"
+DATE_ORDERS = ("", MONTH_FIRST, DAY_FIRST)
+"""Of dates that end in their year; without an order they are refused."""
 EXPECTED = "an ISO 8601 date and time, YYYYMMDD, or epoch s, ms, us or ns between 1678 and 2261"
 
 _QUARTER_NS = 15 * MINUTE_NS  # every UTC offset in force since 1972 is a multiple of it
@@ -31,6 +34,8 @@ _SCALES = (1, SECOND_NS, 1_000_000, 1_000, 1)  # nanoseconds per unit, by unit c
 _MINUS, _PLUS, _POINT, _COMMA, _SLASH, _COLON, _SPACE, _ZERO, _NINE = 45, 43, 46, 44, 47, 58, 32, 48, 57
 _T, _Z, _U, _C = 84, 90, 85, 67
 _BAD = -(2**63)
+_BEFORE_LAST = (2**63 - 10) // 10  # up to here one more digit fits
+_EXACT = 2**53  # up to here a float holds every whole number
 _LIMIT = 2**63 - SECOND_NS  # room for a fraction of a second above a whole one
 
 
@@ -47,12 +52,13 @@ def iso(time_ns: int) -> str:
     return str(np.datetime64(int(time_ns), "ns"))
 
 
-def from_texts(texts: Texts, zone: str) -> Stamps:
-    """`zone` holds for stamps that name none. Raises CellError."""
+def from_texts(texts: Texts, zone: str, dates: str = "") -> Stamps:
+    """`zone` holds for stamps that name none, `dates` is one of DATE_ORDERS. Raises CellError."""
     size = len(texts)
     wall_ns, offset_ns = np.empty(size, np.int64), np.empty(size, np.int64)
     unit, naive = np.empty(size, np.int8), np.empty(size, np.bool_)
-    bad = read_stamps(texts.data, texts.starts, texts.ends, wall_ns, offset_ns, unit, naive)
+    order = DATE_ORDERS.index(dates)
+    bad = read_stamps(texts.data, texts.starts, texts.ends, order, wall_ns, offset_ns, unit, naive)
     if bad >= 0:
         raise CellError(bad, EXPECTED, texts[bad][:80])
     utc_ns = wall_ns - offset_ns
@@ -63,7 +69,24 @@ def from_texts(texts: Texts, zone: str) -> Stamps:
 
 def from_numbers(values: npt.NDArray[np.generic]) -> Stamps:
     """Epoch numbers, whole or fractional. Raises CellError."""
-    return from_texts(Texts.of([_plain(value) for value in values.tolist()]), "UTC")
+    whole = _whole(values)
+    if whole is None:
+        return from_texts(Texts.of([_plain(value) for value in values.tolist()]), "UTC")
+    wall_ns, unit = np.empty(len(whole), np.int64), np.empty(len(whole), np.int8)
+    bad = read_epochs(whole, wall_ns, unit)
+    if bad >= 0:
+        raise CellError(bad, EXPECTED, _plain(values[bad].item()))
+    return Stamps(wall_ns, wall_ns, unit)
+
+
+def _whole(values: npt.NDArray[np.generic]) -> Int64 | None:
+    """The same numbers as int64, or None where some do not fit."""
+    if values.dtype.kind in "iu":
+        return None if values.dtype == np.uint64 and (values > 2**63 - 1).any() else values.astype(np.int64)  # type: ignore[operator]
+    if values.dtype.kind != "f" or not (np.abs(values) < _EXACT).all():
+        return None
+    whole = values.astype(np.int64)
+    return whole if bool((whole == values).all()) else None
 
 
 def from_moments(time_ns: Int64, *, zone: str, naive: bool) -> Stamps:
@@ -95,13 +118,20 @@ def _utc_offsets(utc_ns: Int64, zone: str) -> Int64:
 
 def _quarters(time_ns: Int64) -> list[datetime]:
     epoch = datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no zone yet
-    return [epoch + timedelta(minutes=15 * quarter) for quarter in np.unique(time_ns // _QUARTER_NS).tolist()]
+    return [epoch + timedelta(minutes=15 * quarter) for quarter in _distinct(time_ns // _QUARTER_NS).tolist()]
+
+
+def _distinct(quarters: Int64) -> Int64:
+    """Sorted; only where neighbours differ is there anything to sort."""
+    return np.unique(quarters[np.append(True, quarters[1:] != quarters[:-1])]) if len(quarters) else quarters
 
 
 def _by_quarter(time_ns: Int64, offsets: list[timedelta | None]) -> Int64:
     seconds = np.array([0 if offset is None else round(offset.total_seconds()) for offset in offsets], np.int64)
-    which = np.searchsorted(np.unique(time_ns // _QUARTER_NS), time_ns // _QUARTER_NS)
-    found: Int64 = seconds[which] * SECOND_NS if len(seconds) else np.zeros(0, np.int64)
+    quarters = time_ns // _QUARTER_NS
+    if len(seconds) <= 1:
+        return np.full(len(time_ns), seconds[0] * SECOND_NS if len(seconds) else 0, np.int64)
+    found: Int64 = seconds[np.searchsorted(_distinct(quarters), quarters)] * SECOND_NS
     return found
 
 
@@ -115,13 +145,14 @@ def _plain(value: object) -> str:
 
 @kernel
 def read_stamps(
-    data: Bytes, starts: Int64, ends: Int64, wall_ns: Int64, offset_ns: Int64, unit: Int8, naive: npt.NDArray[np.bool_]
-) -> int:
-    """Fill the four columns. Returns the first row that cannot be read, or -1."""
+    data: Bytes, starts: Int64, ends: Int64, order: int,
+    wall_ns: Int64, offset_ns: Int64, unit: Int8, naive: npt.NDArray[np.bool_],
+) -> int:  # fmt: skip
+    """Fill the last four columns. Returns the first row that cannot be read, or -1."""
     for row in range(len(starts)):
         start, end = starts[row], ends[row]
         naive[row], offset_ns[row], unit[row] = False, 0, TEXT
-        day_ns, rest = read_date(data, start, end)
+        day_ns, rest = read_date(data, start, end, order)
         if day_ns != _BAD:
             clock_ns, offset_ns[row], naive[row] = read_clock(data, rest, end)
             if clock_ns == _BAD:
@@ -136,20 +167,22 @@ def read_stamps(
 
 @kernel
 def read_digits(data: Bytes, start: int, end: int) -> tuple[int, int]:
-    """The whole number at `start`, at most 19 digits, and where it ends."""
+    """The whole number at `start`, at most 19 digits, and where it ends; -1 beyond 63 bits."""
     value = 0
     i = start
     while i < end and i < start + 19 and _ZERO <= data[i] <= _NINE:
-        value = value * 10 + (data[i] - _ZERO)
+        value = value * 10 + digit(data[i]) if value <= _BEFORE_LAST else -1
         i += 1
     return value, i
 
 
 @kernel
-def read_date(data: Bytes, start: int, end: int) -> tuple[int, int]:
+def read_date(data: Bytes, start: int, end: int, order: int) -> tuple[int, int]:
     """Nanoseconds of the day (with the clock, where digits run on) and where it ends; or _BAD."""
     year, i = read_digits(data, start, end)
     width = i - start
+    if order > 0 and 1 <= width <= 2:
+        return read_year_last(data, start, end, order)
     if width == 4 and i < end and (data[i] == _MINUS or data[i] == _SLASH):
         month, j = read_digits(data, i + 1, end)
         if not (1 <= j - i - 1 <= 2 and j < end and data[j] == data[i]):
@@ -163,6 +196,23 @@ def read_date(data: Bytes, start: int, end: int) -> tuple[int, int]:
     if width == 14 and i == end:
         return compact_moment(year), i
     return _BAD, start
+
+
+@kernel
+def read_year_last(data: Bytes, start: int, end: int, order: int) -> tuple[int, int]:
+    """A date whose month comes first (order 1) or whose day does (order 2)."""
+    month, i = read_digits(data, start, end)
+    if i == end or not (data[i] == _SLASH or data[i] == _MINUS or data[i] == _POINT):
+        return _BAD, start
+    day, j = read_digits(data, i + 1, end)
+    if not 1 <= j - i - 1 <= 2 or j == end or data[j] != data[i]:
+        return _BAD, start
+    year, k = read_digits(data, j + 1, end)
+    if k - j - 1 != 4:
+        return _BAD, start
+    if order == 2:
+        month, day = day, month
+    return day_start(year, month, day), k
 
 
 @kernel
@@ -250,7 +300,7 @@ def read_fraction(data: Bytes, start: int, end: int) -> tuple[int, int]:
     scale = SECOND_NS
     while i < end and _ZERO <= data[i] <= _NINE:
         scale //= 10
-        value += (data[i] - _ZERO) * scale
+        value += digit(data[i]) * scale
         i += 1
     return value, i
 
@@ -292,14 +342,46 @@ def read_epoch(data: Bytes, start: int, end: int) -> tuple[int, int]:
     while first < end and data[first] == _ZERO:
         first += 1
     value, i = read_digits(data, first, end)
-    width = i - first
     fraction_ns, after = read_fraction(data, i, end)
-    if after != end or not 9 <= width <= 19 or (width == 19 and value < 0):
-        return _BAD, TEXT
-    unit = SECONDS if width <= 10 else MILLISECONDS if width <= 13 else MICROSECONDS if width <= 16 else NANOSECONDS
+    unit = unit_of(value)
     scale = _SCALES[unit]
-    if value >= _LIMIT // scale:
+    if after != end or unit == TEXT or value >= _LIMIT // scale:
         return _BAD, TEXT
     # A fraction of a second scaled to a fraction of the unit.
     total = value * scale + fraction_ns // (SECOND_NS // scale)
     return (-total if data[start] == _MINUS else total), unit
+
+
+@kernel
+def unit_of(value: int) -> int:
+    """By the number of digits; TEXT below 9 of them, and for what is negative."""
+    if value < 100_000_000:
+        return TEXT
+    if value < 10_000_000_000:
+        return SECONDS
+    if value < 10_000_000_000_000:
+        return MILLISECONDS
+    return MICROSECONDS if value < 10_000_000_000_000_000 else NANOSECONDS
+
+
+@kernel
+def read_epochs(values: Int64, wall_ns: Int64, unit: Int8) -> int:
+    """Numbers as `read_stamps` reads their digits. Returns the first that cannot be read, or -1."""
+    for row in range(len(values)):
+        value = values[row]
+        size = -value if value < 0 else value
+        day_ns = _BAD
+        if 10_000_000 <= value < 100_000_000:
+            day_ns = compact_date(value)
+        elif 100_000_000_000 <= value < 1_000_000_000_000:
+            day_ns = compact_moment(value * 100)
+        elif 10_000_000_000_000 <= value < 100_000_000_000_000:
+            day_ns = compact_moment(value)
+        unit[row] = TEXT if day_ns != _BAD else unit_of(size)
+        if day_ns == _BAD:
+            scale = _SCALES[unit[row]]
+            if unit[row] == TEXT or size >= _LIMIT // scale:
+                return row
+            day_ns = -(size * scale) if value < 0 else size * scale
+        wall_ns[row] = day_ns
+    return -1

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.blocks import Float64, Int32, Int64
-from engine.kernels import kernel
+from engine.kernels import inlined, kernel
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -73,19 +73,27 @@ def identities(texts: Texts) -> Int64:
     unread = np.zeros(len(texts), np.bool_)
     read_integers(texts.data, texts.starts, texts.ends, values, unread)
     for index in np.flatnonzero(unread).tolist():
-        values[index] = _identity(texts[index])
+        values[index] = identity(texts[index])
     return values
 
 
 def words(texts: Texts) -> tuple[Int32, list[str]]:
     """(n,) codes into the list of distinct texts, in order of first appearance."""
-    fresh = np.ones(len(texts), np.bool_)
-    mark_changes(texts.data, texts.starts, texts.ends, fresh)
-    codes: dict[str, int] = {}
-    changes = np.flatnonzero(fresh)
-    found = [codes.setdefault(texts[index], len(codes)) for index in changes.tolist()]
-    runs = np.diff(np.append(changes, len(texts)))
-    return np.repeat(np.array(found, np.int32), runs), list(codes)
+    size = len(texts)
+    codes, firsts = np.empty(size, np.int32), np.empty(size, np.int64)
+    places = np.full(1 << max(4, (2 * size).bit_length()), -1, np.int32)
+    found = code_words(texts.data, texts.starts, texts.ends, places, codes, firsts)
+    return codes, [texts[index] for index in firsts[:found].tolist()]
+
+
+def joined(first: Texts, second: Texts) -> Texts:
+    """Each text of `first`, a space, and the text of `second` beside it."""
+    lengths = first.ends - first.starts + 1 + second.ends - second.starts
+    ends = np.cumsum(lengths)
+    data = np.full(int(lengths.sum()), _SPACE, np.uint8)
+    join_spans(first.data, first.starts, first.ends, data, ends - lengths)
+    join_spans(second.data, second.starts, second.ends, data, ends - (second.ends - second.starts))
+    return Texts(data, ends - lengths, ends)
 
 
 def _number(text: str, index: int) -> float:
@@ -98,15 +106,23 @@ def _number(text: str, index: int) -> float:
         raise CellError(index, "a number", text) from None
 
 
-def _identity(text: str) -> int:
+def identity(text: str) -> int:
+    """One text as `identities` reads it."""
     if text.lower() in NOTHING:
         return 0
-    if text.isdecimal() and int(text[:20]) < 2**63:
-        return int(text)
+    digits = text.lstrip("0") or "0"
+    if text.isdecimal() and len(digits) < 20 and int(digits) < 2**63:
+        return int(digits)
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 1
 
 
 # ------------------------------------------------------------------------------ kernels
+
+
+@inlined
+def digit(byte: int) -> int:
+    """A byte's distance from "0", in 64 bits: in plain Python a NumPy byte would keep 8."""
+    return int(np.int64(byte) - _ZERO)
 
 
 @kernel
@@ -171,8 +187,8 @@ def plain_decimal(data: Bytes, start: int, end: int) -> tuple[float, bool]:
     point = False
     for i in range(first, end):
         byte = data[i]
-        if _ZERO <= byte <= _NINE:
-            mantissa = mantissa * 10 + (byte - _ZERO)
+        if _ZERO <= byte <= _NINE and digits < 18:
+            mantissa = mantissa * 10 + digit(byte)
             digits += 1
             places += point
         elif byte == _POINT and not point:
@@ -180,7 +196,7 @@ def plain_decimal(data: Bytes, start: int, end: int) -> tuple[float, bool]:
         else:
             return np.nan, False
     # 18 digits cannot overflow 63 bits; beyond 2**53 a mantissa is not an exact float.
-    if digits == 0 or digits > 18 or mantissa > _EXACT:
+    if digits == 0 or mantissa > _EXACT:
         return np.nan, False
     value = mantissa / _POWERS[places]
     return (-value if data[start] == _MINUS else value), True
@@ -194,17 +210,63 @@ def read_integers(data: Bytes, starts: Int64, ends: Int64, values: Int64, unread
         plain = 0 < digits <= 18
         for i in range(starts[row], ends[row] if plain else starts[row]):
             plain = plain and _ZERO <= data[i] <= _NINE
-            value = value * 10 + (data[i] - _ZERO)
+            value = value * 10 + digit(data[i]) if plain else 0
         values[row] = value
         unread[row] = not plain
 
 
 @kernel
-def mark_changes(data: Bytes, starts: Int64, ends: Int64, fresh: npt.NDArray[np.bool_]) -> None:
-    """Clear `fresh` where a text equals the one before it."""
-    for row in range(1, len(starts)):
-        length = ends[row] - starts[row]
-        same = length == ends[row - 1] - starts[row - 1]
-        for i in range(length if same else 0):
-            same = same and data[starts[row] + i] == data[starts[row - 1] + i]
-        fresh[row] = not same
+def code_words(data: Bytes, starts: Int64, ends: Int64, places: Int32, codes: Int32, firsts: Int64) -> int:
+    """Number the distinct texts; `firsts` gets the row each appears in first. Returns how many.
+
+    `places` is a hash table of codes, -1 where free: a power of two, over twice the rows.
+    """
+    found = 0
+    mask = len(places) - 1
+    for row in range(len(starts)):
+        if row > 0 and same_text(data, starts, ends, row, row - 1):
+            codes[row] = codes[row - 1]
+            continue
+        place = hashed(data, starts[row], ends[row]) & mask
+        while places[place] >= 0 and not same_text(data, starts, ends, row, firsts[places[place]]):
+            place = (place + 1) & mask
+        if places[place] < 0:
+            places[place] = found
+            firsts[found] = row
+            found += 1
+        codes[row] = places[place]
+    return found
+
+
+@kernel
+def same_text(data: Bytes, starts: Int64, ends: Int64, one: int, other: int) -> bool:
+    length = ends[one] - starts[one]
+    if length != ends[other] - starts[other]:
+        return False
+    same = True
+    for i in range(length):
+        same = same and data[starts[one] + i] == data[starts[other] + i]
+    return same
+
+
+@kernel
+def hashed(data: Bytes, start: int, end: int) -> int:
+    """A polynomial of the bytes, modulo 2**30: no step leaves 63 bits."""
+    value = 0
+    for i in range(start, end):
+        value = (value * 31 + digit(data[i])) & 0x3FFF_FFFF
+    return value
+
+
+@kernel
+def strip_spans(data: Bytes, starts: Int64, ends: Int64) -> None:
+    for row in range(len(starts)):
+        starts[row], ends[row] = strip_span(data, starts[row], ends[row])
+
+
+@kernel
+def join_spans(data: Bytes, starts: Int64, ends: Int64, into: Bytes, places: Int64) -> None:
+    """Copy each text to its place."""
+    for row in range(len(starts)):
+        for i in range(ends[row] - starts[row]):
+            into[places[row] + i] = data[starts[row] + i]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from engine.actor import Chain
 from engine.bars import BarAggregator
+from engine.calendars import Calendar
 from engine.campaigns.manager import CampaignManager
 from engine.config import Config, ConfigError, Problem, problems
 from engine.digest import Digest
@@ -26,6 +27,7 @@ from engine.ports import Book, Recorder, RiskRule, Stage, Strategy
 from engine.risk import rules
 from engine.risk.gate import RiskGate
 from engine.risk.settings import RiskSettings
+from engine.sessions import ALWAYS_OPEN, Sessions, sessions_of
 from engine.tap import Sink, Tap
 from engine.wyckoff.detector import PhaseDetector
 
@@ -40,6 +42,7 @@ class Line:
 
     chain: Chain
     journal: Journal
+    bars: BarAggregator
     tap: Tap
     ledger: Ledger
     table: InstrumentTable
@@ -50,19 +53,27 @@ def build_line(
     session: SessionStart,
     table: InstrumentTable,
     *,
+    calendars: Sequence[Calendar] = (),
     recorder: Recorder | None = None,
     sinks: Sequence[Sink] = (),
 ) -> Line:
-    """All stages of a simulated session, wired: the paper book is the venue."""
+    """All stages of a simulated session, wired: the paper book is the venue.
+
+    `calendars` are those that `session` names, in its order.
+    """
+    assert tuple(one.identity for one in calendars) == session.sessions
     strategies = [strategy(name, config.strategies.get(name, {})) for name in config.run.strategies]
-    lateness_ns = config.run.lateness_ms * 1_000_000
+    lateness_ns = session.lateness_ns
+    bars = BarAggregator(
+        table, session.timeframes, config.run.timeframes, len(session.feeds), lateness_ns, sessions_by(table, calendars)
+    )
     market = Market(table, session.timeframes, paper_book(config.paper, table), lateness_ns)
     tap = Tap(Digest(simulated=True), sinks)
     ledger = Ledger(table)
     journal = Journal(recorder)
     stages: list[Stage] = [
         journal,
-        BarAggregator(table, session.timeframes, config.run.timeframes, len(session.feeds), lateness_ns),
+        bars,
         PhaseDetector(config.detector, table, session.timeframes, session.detect_on, lateness_ns, strategies),
         market,
         CampaignManager(config.campaigns, table, session.timeframes, strategies),
@@ -71,7 +82,16 @@ def build_line(
         tap,
         ledger,
     ]
-    return Line(Chain(stages), journal, tap, ledger, table)
+    return Line(Chain(stages), journal, bars, tap, ledger, table)
+
+
+def sessions_by(table: InstrumentTable, calendars: Sequence[Calendar]) -> Sessions | None:
+    """The trading sessions of each instrument; None where nobody has a calendar."""
+    if not calendars:
+        return None
+    numbers = {(one.name, one.hours): number for number, one in enumerate(calendars)}
+    of = [numbers[one.calendar, one.hours] if one.calendar else ALWAYS_OPEN for one in table.all]
+    return sessions_of([(one.opens_ns, one.closes_ns) for one in calendars], of)
 
 
 def strategy(name: str, settings: Mapping[str, Any]) -> Strategy:

@@ -1,5 +1,6 @@
 """The kernel of the BarAggregator for bars from outside: taken as they are, folded upward.
 
+An intraday bar that lies outside every session is none; a longer one keeps its interval.
 A repeated bar is compared and never folded again. A bar that comes after its interval was
 released is tainted and not folded either, as nothing tells it from a repeat.
 """
@@ -18,20 +19,26 @@ from engine.bars_pending import (
     HEAPED,
     LATE_BARS,
     MISPLACED,
-    NONE,
+    OUTSIDE_SESSION,
     REVISED_BARS,
+    TAINTED,
     Pending,
-    Plan,
-    Records,
+    bar_at,
+    doubts_of,
     drop_all,
     insert,
     seek,
     start_bar,
-    start_of,
 )
+from engine.bars_plan import CLOCK, NONE, TICK, Plan, Records, interval_of, is_inside
 from engine.bars_release import DIFFERS, LATE, NS_PER_MS, REVISED, Outlet, has_room, horizon, release, taint
 from engine.blocks import DERIVED, OUTSIDE, Float64, Int8, Int16, Int32, Int64
-from engine.kernels import inlined, kernel
+from engine.kernels import hot, inlined, kernel
+from engine.messages import NEVER_NS
+from engine.sessions import Sessions
+
+VOLUME_TOLERANCE = 1e-9
+"""Relative; ten million float additions err by less than this."""
 
 UNKNOWN_TRADES = -1
 
@@ -53,6 +60,7 @@ class BarRows(NamedTuple):
     late: Int32
     gap_ms: Int64
     feed: Int16
+    spread: Float64
 
 
 @kernel
@@ -61,19 +69,21 @@ def fold_bars(
 ) -> int:
     """As `fold_trades`, for bars from outside."""
     opens_ns, closes_ns, received_ns, instruments, timeframes, opens, highs, lows, closes = rows[:9]
-    volumes, trades, firsts_ns, lasts_ns, lates, gaps_ms, feeds = rows[9:]
-    frames, built, lateness_ns = plan
-    bars, heap, slots, feeder, sizes = pending
+    volumes, trades, firsts_ns, lasts_ns, lates, gaps_ms, feeds, spreads = rows[9:]
+    frames, built, _, lateness_ns, sessions = plan
+    bars, heap, slots, listings, gaps, carried, sizes = pending
     closed, taints = outlet
     given = np.zeros(1, BAR)[0]
     for row in range(start, len(line_ns)):
         complete_ns = horizon(line_ns[row], lateness_ns)
         if sizes[HEAPED] > 0 and heap[0].close_ns <= complete_ns:
-            release(complete_ns, sequence + row, frames, bars, heap, slots, sizes, closed)
-        if not has_room(complete_ns, len(frames), bars, heap, sizes, taints):
+            release(complete_ns, row, sequence, frames, bars, heap, slots, gaps, carried, sizes, closed, taints)
+            if sizes[HEAPED] > 0 and heap[0].close_ns <= complete_ns:
+                return row
+        if not has_room(len(frames), len(bars) - sizes[HEAPED], len(taints) - sizes[TAINTED]):
             return row
         instrument, timeframe = instruments[row], timeframes[row]
-        if instrument < 0 or instrument >= len(feeder) or timeframe < 0 or timeframe >= len(frames):
+        if instrument < 0 or instrument >= len(listings) or not has_length(timeframe, frames):
             sizes[MISPLACED] = 1
             return row
         given.slot, given.fed_by, given.source = instrument * len(frames) + timeframe, timeframe, OUTSIDE
@@ -82,15 +92,52 @@ def fold_bars(
         given.volume, given.trades, given.late = volumes[row], trades[row], lates[row]
         given.first_ns, given.last_ns, given.gap_ns = firsts_ns[row], lasts_ns[row], gaps_ms[row] * NS_PER_MS
         given.feed = feeds[row]
+        take_spread(given, spreads[row], listings[instrument].spread)
+        carried[feeds[row], instrument] = 1
+        listing, inside_ns = listings[instrument], closes_ns[row] - 1
+        if not listing.inside or inside_ns < listing.open_ns or inside_ns >= listing.close_ns:
+            inside_ns = last_inside(given, listing, sessions)
+        if inside_ns == NEVER_NS:
+            sizes[OUTSIDE_SESSION] += 1
+            if frames[timeframe].kind == CLOCK:
+                continue
         if repeats(row, given, bars, slots, taints, sizes):
             continue
         if given.close_ns <= complete_ns:
             sizes[LATE_BARS] += 1
             taint(row, given.slot, given.open_ns, LATE, taints, sizes)
             continue
-        accept(given, frames, bars, heap, slots, sizes)
-        fold_upward(given, frames, built, bars, heap, slots, feeder, sizes)
+        accept(given, frames, bars, heap, slots, listings, sizes)
+        if inside_ns != NEVER_NS:
+            fold_upward(row, given, inside_ns, complete_ns, frames, built, bars, heap, slots, listings, sizes, taints)
     return len(line_ns)
+
+
+@hot
+def has_length(timeframe: int, frames: Records) -> bool:
+    return bool(0 <= timeframe < len(frames) and frames[timeframe].kind < TICK)
+
+
+@hot
+def take_spread(given: Any, spread: float, in_force: float) -> None:
+    """The bar's own, else what is in force on its arrival, if anything is."""
+    given.spread = in_force if np.isnan(spread) else spread
+    given.quoted = 1
+    if np.isnan(given.spread):
+        given.spread, given.quoted = 0.0, 0
+
+
+@kernel
+def last_inside(given: Any, listing: Any, sessions: Sessions) -> int:
+    """The bar's last nanosecond inside a session, NEVER_NS when it has none."""
+    inside_ns = given.close_ns - 1
+    if is_inside(inside_ns, listing, sessions):
+        return int(inside_ns)
+    session_close_ns = listing.open_ns
+    if session_close_ns <= given.open_ns:
+        return NEVER_NS
+    is_inside(session_close_ns - 1, listing, sessions)
+    return int(session_close_ns - 1)
 
 
 @inlined
@@ -110,9 +157,16 @@ def repeats(row: int, given: Any, bars: Records, slots: Records, taints: Records
 
 @kernel
 def compare(row: int, given: Any, first: Any, taints: Records, sizes: Int64) -> None:
-    """Count the repeat of bar `first`; where the values differ, taint the one that was first."""
+    """Count the repeat of bar `first`; where the values differ, taint the one that was first.
+
+    A feed repeats its own bar to the bit. Trades may be added up in another order elsewhere, so
+    the volume of a derived bar agrees within VOLUME_TOLERANCE.
+    """
     prices = first.open == given.open and first.high == given.high and first.low == given.low
-    if prices and first.close == given.close and first.volume == given.volume:
+    volumes = first.volume == given.volume
+    if first.source == DERIVED:
+        volumes = abs(first.volume - given.volume) <= VOLUME_TOLERANCE * max(abs(first.volume), abs(given.volume))
+    if prices and first.close == given.close and volumes:
         sizes[DUPLICATE_BARS] += 1
     elif first.source == DERIVED:
         sizes[DIFFERING_BARS] += 1
@@ -123,38 +177,44 @@ def compare(row: int, given: Any, first: Any, taints: Records, sizes: Int64) -> 
 
 
 @inlined
-def accept(given: Any, frames: Records, bars: Records, heap: Records, slots: Records, sizes: Int64) -> None:
+def accept(
+    given: Any, frames: Records, bars: Records, heap: Records, slots: Records, listings: Records, sizes: Int64
+) -> None:
     """Take the bar as it is. The first of its slot overrules what was being derived there."""
     slot = slots[given.slot]
     if slot.fed_from != FROM_OUTSIDE:
         drop_all(given.slot, bars, slots)
         slot.fed_from = FROM_OUTSIDE
     after = seek(given.open_ns, slot.cursor, bars)
-    order = frames[given.fed_by].order + given.slot // len(frames)
+    instrument = given.slot // len(frames)
+    order = frames[given.fed_by].order + instrument
     bar = bars[insert(given.slot, after, given.open_ns, given.close_ns, order, bars, heap, slots, sizes)]
     bar.open, bar.high, bar.low, bar.close, bar.volume = given.open, given.high, given.low, given.close, given.volume
     bar.trades, bar.late, bar.gap_ns = given.trades, given.late, given.gap_ns
     bar.first_ns, bar.last_ns, bar.received_ns = given.first_ns, given.last_ns, given.received_ns
+    bar.spread, bar.quoted, bar.gathers = given.spread, given.quoted, 0
     bar.feed, bar.source, bar.fed_by = given.feed, given.source, given.fed_by
+    bar.doubts = doubts_of(given.open_ns, given.close_ns, listings[instrument])
 
 
 @inlined
 def fold_upward(
-    given: Any, frames: Records, built: Int64,
-    bars: Records, heap: Records, slots: Records, feeder: Int64, sizes: Int64,
+    row: int, given: Any, inside_ns: int, complete_ns: int, frames: Records, built: Int64,
+    bars: Records, heap: Records, slots: Records, listings: Records, sizes: Int64, taints: Records,
 ) -> None:  # fmt: skip
     """Into the longer bars that nothing better feeds.
 
     Only the shortest outside timeframe of the instrument starts a longer bar, and a bar is fed
     by one timeframe from its first row to its last, so nothing is counted twice. A bar belongs
-    to the interval that contains its last nanosecond, which cannot have been released yet.
+    to the interval that contains its last nanosecond inside a session. That interval may be
+    over only when the bar closes after its session; then it is late there.
     """
     instrument = given.slot // len(frames)
+    listing = listings[instrument]
     length_ns = frames[given.fed_by].length_ns
-    if feeder[instrument] == NONE or length_ns < frames[feeder[instrument]].length_ns:
-        feeder[instrument] = given.fed_by
-    starts = feeder[instrument] == given.fed_by
-    inside_ns = given.close_ns - 1
+    if listing.feeder == NONE or length_ns < frames[listing.feeder].length_ns:
+        listing.feeder = given.fed_by
+    starts = listing.feeder == given.fed_by
     for place in range(len(built)):
         if frames[built[place]].length_ns <= length_ns:
             break
@@ -163,25 +223,27 @@ def fold_upward(
             continue
         bar = slots[slot].cursor
         if bar == NONE or inside_ns < bars[bar].open_ns or inside_ns >= bars[bar].close_ns:
-            bar = bar_of_bar(given, inside_ns, slot, starts, frames, bars, heap, slots, sizes)
+            open_ns, close_ns = interval_of(inside_ns, frames[built[place]], listing)
+            if close_ns <= complete_ns:
+                if starts:
+                    taint(row, slot, open_ns, LATE, taints, sizes)
+                continue
+            bar = bar_of_bar(given, inside_ns, slot, starts, frames, bars, heap, slots, listings, sizes)
         if bar != NONE and bars[bar].fed_by == given.fed_by:
             add_bar(bars[bar], given)
 
 
 @kernel
 def bar_of_bar(
-    given: Any, inside_ns: int, slot: int, starts: bool,
-    frames: Records, bars: Records, heap: Records, slots: Records, sizes: Int64,
+    given: Any, inside_ns: int, slot: int, starts: bool, frames: Records,
+    bars: Records, heap: Records, slots: Records, listings: Records, sizes: Int64,
 ) -> int:  # fmt: skip
     """The pending bar of this time; a new one, if `given` may start one, else NONE."""
     bar = seek(inside_ns, slots[slot].cursor, bars)
     if bar == NONE or inside_ns >= bars[bar].close_ns:
         if not starts:
             return NONE
-        frame = frames[slot % len(frames)]
-        open_ns = start_of(inside_ns, frame)
-        order = frame.order + slot // len(frames)
-        bar = insert(slot, bar, open_ns, open_ns + frame.length_ns, order, bars, heap, slots, sizes)
+        bar = bar_at(inside_ns, slot, NEVER_NS, frames, bars, heap, slots, listings, sizes)
         start_bar(bars[bar], given.open, given.open_ns, given.fed_by)
         slots[slot].fed_from = FROM_BARS
     slots[slot].cursor = bar
@@ -205,5 +267,7 @@ def add_bar(bar: Any, given: Any) -> None:
     if given.open_ns < bar.first_ns:
         bar.open = given.open
         bar.first_ns = given.open_ns
+    bar.spread += given.spread
+    bar.quoted += given.quoted
     bar.received_ns = given.received_ns
     bar.feed = given.feed

@@ -9,25 +9,27 @@ bar in the pool is in the heap exactly once, so HEAPED is also the number of rec
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from engine.blocks import DERIVED, Int64
-from engine.kernels import inlined, kernel
-
-Records = npt.NDArray[Any]
+from engine.bars_plan import NONE, Plan, Records, interval_of, new_listings
+from engine.blocks import DERIVED, Int8, Int64
+from engine.kernels import hot, inlined, kernel
 
 BAR = np.dtype(
     [
         ("open_ns", np.int64), ("close_ns", np.int64), ("high", np.float64), ("low", np.float64),
         ("close", np.float64), ("volume", np.float64), ("first_ns", np.int64), ("last_ns", np.int64),
         ("trades", np.int64), ("gap_ns", np.int64), ("received_ns", np.int64), ("feed", np.int64),
-        ("open", np.float64), ("late", np.int64), ("slot", np.int64), ("source", np.int64),
-        ("fed_by", np.int64), ("older", np.int64), ("newer", np.int64),
+        ("open", np.float64), ("spread", np.float64), ("quoted", np.int64), ("late", np.int64),
+        ("slot", np.int64), ("source", np.int64), ("fed_by", np.int64), ("older", np.int64),
+        ("newer", np.int64), ("doubts", np.int64), ("gathers", np.int64), ("filled", np.float64),
+        ("floor_ns", np.int64),
     ]
 )  # fmt: skip
 """One pending bar. What every trade touches comes first, to share cache lines. `fed_by` is the
 timeframe of the bars it is built from, FED_BY_TRADES, or its own when it came from outside;
-`older` and `newer` are its neighbours in the slot's chain."""
+`older` and `newer` are its neighbours in the slot's chain. `spread` sums what was in force at
+`quoted` trades. A bar that `gathers` counts trades until one is `filled`, opens no earlier than
+`floor_ns`, and until then stands for its session: see `engine.bars_counted`."""
 
 DUE = np.dtype([("close_ns", np.int64), ("order", np.int64), ("bar", np.int64)])
 """One heap entry; `order` ranks long timeframes before short, then instruments by number."""
@@ -36,16 +38,20 @@ SLOT = np.dtype(
     [
         ("cursor", np.int64), ("fed_from", np.int64), ("open_ns", np.int64), ("source", np.int64),
         ("open", np.float64), ("high", np.float64), ("low", np.float64), ("close", np.float64),
-        ("volume", np.float64),
+        ("volume", np.float64), ("close_ns", np.int64),
     ]
 )  # fmt: skip
 """One (instrument, timeframe): the chain's cursor, who may feed it, and the bar released last."""
 
-NONE = -1
-"""No bar, no neighbour."""
 DROPPED = -1
 """`BAR.source`: overruled while it waited; never released."""
 FED_BY_TRADES = -1
+BLANK = -2
+"""`BAR.trades`: a bar that `start_bar` has yet to begin."""
+
+QUARANTINED = 1
+INTERRUPTED = 2
+"""Bits of `BAR.doubts`: a feed withheld rows of the bar; a feed had a gap inside it."""
 
 # Who feeds a slot. Between trades and shorter bars the first rules; an outside bar overrules both.
 UNFED = 0
@@ -65,45 +71,47 @@ LATE_BARS = 7
 DUPLICATE_BARS = 8
 REVISED_BARS = 9
 DIFFERING_BARS = 10
-SIZES = 11
+OUTSIDE_SESSION = 11
+GAPS = 12
+SIZES = 13
 
-
-FRAME = np.dtype([("length_ns", np.int64), ("origin_ns", np.int64), ("order", np.int64)])
-"""One timeframe of the session; `order` plus the instrument number ranks bars of one close:
-0 for the longest, then steps of the number of instruments."""
-
-
-class Plan(NamedTuple):
-    """What never changes. `frames` (FRAME) is indexed by timeframe number; `built` lists the
-    numbers of the timeframes to derive, longest first."""
-
-    frames: Records
-    built: Int64
-    lateness_ns: int
+GAP = np.dtype([("from_ns", np.int64), ("until_ns", np.int64)])
+"""When a feed was last not live: [from, until), FOREVER_NS while it is not; empty when it always was."""
 
 
 class Pending(NamedTuple):
     """All state of the aggregator but line time, as arrays.
 
-    `bars` and `heap` have one capacity, `slots` is (instruments * timeframes,), `feeder` is
-    (instruments,): the shortest timeframe seen from outside, or NONE.
+    `bars` and `heap` have one capacity, `slots` is (instruments * timeframes,), `listings` is
+    (instruments,), `gaps` is (feeds,) and `carried` (feeds, instruments): whether the feed has
+    brought trades or bars of the instrument. `sizes[GAPS]` says whether any gap is not empty.
     """
 
     bars: Records
     heap: Records
     slots: Records
-    feeder: Int64
+    listings: Records
+    gaps: Records
+    carried: Int8
     sizes: Int64
 
 
-def no_bars(instruments: int, timeframes: int, capacity: int) -> Pending:
-    slots = np.zeros(instruments * timeframes, SLOT)
+def no_bars(plan: Plan, feeds: int, capacity: int) -> Pending:
+    instruments = len(plan.sessions.calendar)
+    slots = np.zeros(instruments * len(plan.frames), SLOT)
     slots["cursor"] = NONE
     slots["source"] = NONE
     sizes = np.zeros(SIZES, np.int64)
     sizes[FREE] = NONE
-    feeder = np.full(instruments, NONE, np.int64)
-    return Pending(np.zeros(capacity, BAR), np.zeros(capacity, DUE), slots, feeder, sizes)
+    return Pending(
+        bars=np.zeros(capacity, BAR),
+        heap=np.zeros(capacity, DUE),
+        slots=slots,
+        listings=new_listings(plan.sessions),
+        gaps=np.zeros(feeds, GAP),
+        carried=np.zeros((feeds, instruments), np.int8),
+        sizes=sizes,
+    )
 
 
 def with_capacity(pending: Pending, capacity: int) -> Pending:
@@ -114,22 +122,45 @@ def with_capacity(pending: Pending, capacity: int) -> Pending:
     return pending._replace(bars=bars, heap=heap)
 
 
-@kernel
-def start_of(time_ns: int, frame: Any) -> int:
-    """Open time of the interval that contains `time_ns`."""
-    return int((time_ns - frame.origin_ns) // frame.length_ns * frame.length_ns + frame.origin_ns)
-
-
-@kernel
+@hot
 def start_bar(bar: Any, price: float, time_ns: int, fed_by: int) -> None:
     """A bar that holds nothing yet, but knows the first price and its time."""
     bar.open, bar.high, bar.low, bar.close, bar.volume = price, price, price, price, 0.0
     bar.first_ns, bar.last_ns = time_ns, time_ns
     bar.trades, bar.late, bar.gap_ns = 0, 0, 0
-    bar.source, bar.fed_by = DERIVED, fed_by
+    bar.spread, bar.quoted = 0.0, 0
+    bar.source, bar.fed_by, bar.gathers = DERIVED, fed_by, 0
 
 
-@kernel
+@hot
+def bar_at(
+    time_ns: int, slot: int, complete_ns: int, frames: Records,
+    bars: Records, heap: Records, slots: Records, listings: Records, sizes: Int64,
+) -> int:  # fmt: skip
+    """The pending bar of this time, a blank one with no trades (-1) where there is none.
+
+    NONE when its interval was released. The time lies in the session that the listing holds.
+    """
+    bar = seek(time_ns, slots[slot].cursor, bars)
+    if bar != NONE and time_ns < bars[bar].close_ns:
+        return bar
+    frame, listing = frames[slot % len(frames)], listings[slot // len(frames)]
+    open_ns, close_ns = interval_of(time_ns, frame, listing)
+    if close_ns <= complete_ns:
+        return NONE
+    order = frame.order + slot // len(frames)
+    bar = insert(slot, bar, open_ns, close_ns, order, bars, heap, slots, sizes)
+    bars[bar].trades = BLANK
+    bars[bar].doubts = doubts_of(open_ns, close_ns, listing)
+    return bar
+
+
+@hot
+def doubts_of(open_ns: int, close_ns: int, listing: Any) -> int:
+    return QUARANTINED if open_ns <= listing.quarantined_ns < close_ns else 0
+
+
+@hot
 def seek(time_ns: int, cursor: int, bars: Records) -> int:
     """The newest bar of the cursor's chain that opens at or before `time_ns`, else NONE."""
     bar = cursor
@@ -151,12 +182,7 @@ def insert(
 
     The caller has made sure of the room, and fills the rest of the record.
     """
-    bar = sizes[FREE]
-    if bar == NONE:
-        bar = sizes[USED]
-        sizes[USED] += 1
-    else:
-        sizes[FREE] = bars[bar].older
+    bar = take(bars, sizes)
     record = bars[bar]
     record.slot, record.open_ns, record.close_ns = slot, open_ns, close_ns
     newer = bars[after].newer if after != NONE else slots[slot].cursor
@@ -170,6 +196,18 @@ def insert(
     record.older, record.newer = after, newer
     slots[slot].cursor = bar
     push(close_ns, order, bar, bars, heap, sizes)
+    return bar
+
+
+@inlined
+def take(bars: Records, sizes: Int64) -> int:
+    """A free record."""
+    bar = sizes[FREE]
+    if bar == NONE:
+        bar = sizes[USED]
+        sizes[USED] += 1
+    else:
+        sizes[FREE] = bars[bar].older
     return int(bar)
 
 
@@ -220,6 +258,12 @@ def push(close_ns: int, order: int, bar: int, bars: Records, heap: Records, size
     sizes[HEAPED] += 1
     entry = heap[place]
     entry.close_ns, entry.order, entry.bar = close_ns, order, bar
+    rise(place, bars, heap)
+
+
+@inlined
+def rise(place: int, bars: Records, heap: Records) -> None:
+    """Let a heap entry up to where it belongs, when those before it are in order."""
     while place > 0 and earlier(place, (place - 1) // 2, bars, heap):
         swap(place, (place - 1) // 2, heap)
         place = (place - 1) // 2

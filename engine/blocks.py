@@ -248,6 +248,8 @@ class Bars(MarketBlock):
 
     `timeframe` indexes the session's table. `trades` is -1 where unknown. `late` counts trades
     that came for this bar's past while it was open; `gap_ms` is the longest silence inside it.
+    `spread` is the mean over its trades of ask - bid in force when each came, over its bars where
+    it was built from bars, and of one from outside what it brought or was in force; NaN is unknown.
     `release` is the tape sequence number of the row before which a closed bar was released.
     The detector fills the last ten columns: NaN (phase, direction 0) means not computed.
     `phase` is 0 WARMUP, 1 NONE, 2..6 A..E. `swing_low`/`swing_high` hold the price of a swing
@@ -259,7 +261,7 @@ class Bars(MarketBlock):
         "open_ns": np.int64, "close_ns": np.int64, "received_ns": np.int64, "instrument": np.int32,
         "timeframe": np.int8, "open": np.float64, "high": np.float64, "low": np.float64, "close": np.float64,
         "volume": np.float64, "trades": np.int32, "first_ns": np.int64, "last_ns": np.int64, "late": np.int32,
-        "gap_ms": np.int64, "source": np.int8, "feed": np.int16, "release": np.int64,
+        "gap_ms": np.int64, "spread": np.float64, "source": np.int8, "feed": np.int16, "release": np.int64,
         "vr": np.float64, "sr": np.float64, "cp": np.float64, "atr": np.float64, "phase": np.int8,
         "direction": np.int8, "confidence": np.float64, "swing_low": np.float64, "swing_high": np.float64,
     }  # fmt: skip
@@ -279,6 +281,7 @@ class Bars(MarketBlock):
     last_ns: Int64
     late: Int32
     gap_ms: Int64
+    spread: Float64
     source: Int8
     feed: Int16
     release: Int64
@@ -328,7 +331,7 @@ class Backlog:
         return None if whole is None or self._start == self._stop else (whole, self._start, self._stop)
 
 
-NAN_COLUMNS = frozenset(("vr", "sr", "cp", "atr", "confidence", "swing_low", "swing_high"))
+NAN_COLUMNS = frozenset(("spread", "vr", "sr", "cp", "atr", "confidence", "swing_low", "swing_high"))
 
 _PRICES = {"Trades": ("price",), "Quotes": ("bid", "ask"), "Bars": ("open", "high", "low", "close")}
 _SIZES = {"Trades": ("size",), "Quotes": ("bid_size", "ask_size"), "Bars": ("volume",)}

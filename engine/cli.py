@@ -8,10 +8,11 @@ import json
 import signal
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from engine import options
 from engine.exits import emit, exits
 
 app = typer.Typer(
@@ -21,31 +22,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A Wyckoff trading engine: one deterministic line for replay, paper and live.",
 )
-
-FEEDS = "Feeds"
-OUTPUT = "Output"
-TAPE = "Tape"
-
-Feeds = Annotated[
-    list[Path], typer.Argument(metavar="FEED", help="CSV or Parquet files of bars or trades, or one tape.")
-]
-Configs = Annotated[
-    list[Path] | None,
-    typer.Option("-c", "--config", metavar="FILE", help="TOML over the shipped settings; repeatable, the last wins."),
-]
-Chunk = Annotated[int, typer.Option(min=1, metavar="N", help="Rows a block; any number gives the same digest.")]
-From = Annotated[
-    str | None, typer.Option("--from", metavar="TIME", help="First time, ISO 8601, UTC.", show_default="all")
-]
-Until = Annotated[str | None, typer.Option("--to", metavar="TIME", help="End time, not included.", show_default="all")]
-
-
-def _feed(name: str, metavar: str, text: str, default: bool | str = True) -> Any:
-    return typer.Option(name, metavar=metavar, help=text, show_default=default, rich_help_panel=FEEDS)
-
-
-def _output(name: str, metavar: str, text: str) -> Any:
-    return typer.Option(*name.split(), metavar=metavar, help=text, rich_help_panel=OUTPUT)
 
 
 def _tell_version(wanted: bool) -> None:
@@ -65,53 +41,45 @@ def root(
 
 @app.command()
 def replay(
-    feeds: Feeds,
-    config: Configs = None,
-    chunk: Chunk = 4096,
-    start: From = None,
-    until: Until = None,
-    symbol: Annotated[
-        str | None, _feed("--symbol", "NAME", "Symbol where no column says it.", "file name to its first dot")
-    ] = None,
-    timeframe: Annotated[
-        str | None, _feed("--timeframe", "NAME", "1m 5m 15m 1h 4h 1d 1w.", "the spacing of the stamps")
-    ] = None,
-    columns: Annotated[
-        str, _feed("--columns", "A,B,...", "Column names of a CSV file without a header.", "row 1")
-    ] = "",
-    mapping: Annotated[
-        list[str] | None, _feed("--map", "OURS=THEIRS", "Name a column that is not recognised: volume=Qty. Repeatable.")
-    ] = None,
-    zone: Annotated[str, _feed("--zone", "ZONE", "Time zone of stamps that name none.")] = "UTC",
-    calendar: Annotated[
-        str, _feed("--calendar", "NAME", "Exchange whose session closes daily bars: XNYS.", "00:00 UTC")
-    ] = "",
-    adjust: Annotated[
-        bool, _feed("--adjust/--no-adjust", "", "Rescale prices and volume to an adjusted close.")
-    ] = True,
-    is_sorted: Annotated[bool, _feed("--sorted", "", "Refuse a file that is out of time order.", "sort it")] = False,
-    tape: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Record the session on a new tape.", rich_help_panel=TAPE)
-    ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", metavar="", help="Go on with the --tape that was cut off.", rich_help_panel=TAPE),
-    ] = False,
-    store: Annotated[Path | None, _output("--store", "FILE", "Keep the run in an SQLite store.")] = None,
-    events: Annotated[Path | None, _output("--events", "FILE.csv", "Wyckoff events as they became known.")] = None,
-    phases: Annotated[Path | None, _output("--phases", "FILE.csv", "Phase and confidence, one row a bar.")] = None,
-    trades: Annotated[Path | None, _output("--trades", "FILE.csv", "Closed legs with profit and R.")] = None,
-    decisions: Annotated[
-        Path | None, _output("--decisions", "FILE.jsonl", "Intents, verdicts, orders, executions, in order.")
-    ] = None,
-    as_json: Annotated[bool, _output("--json", "", "One JSON object instead of the table.")] = False,
-    quiet: Annotated[bool, _output("-q --quiet", "", "No progress bar, no notes while it runs.")] = False,
-    color: Annotated[bool, _output("--color/--no-color", "", "Colour on a terminal; NO_COLOR is heeded.")] = True,
+    feeds: options.Feeds,
+    config: options.Configs = None,
+    chunk: options.Chunk = 4096,
+    start: options.From = None,
+    until: options.Until = None,
+    symbol: options.Symbol = None,
+    timeframe: options.Timeframe = None,
+    layout: options.Layout = None,
+    columns: options.Columns = "",
+    mapping: options.Mapping = None,
+    member: options.Member = None,
+    dates: options.Dates = "auto",
+    zone: options.Zone = "UTC",
+    fold: options.Fold = None,
+    is_sorted: options.Sorted = False,
+    strict: options.Strict = False,
+    protocol: options.Protocol = "",
+    adjust: options.Adjust = "auto",
+    adjustments: options.Adjustments = None,
+    adjust_as_of: options.AdjustAsOf = None,
+    calendar: options.Calendar = None,
+    hours: options.Hours = None,
+    instruments: options.Instruments = None,
+    recorded_instruments: options.RecordedInstruments = False,
+    tape: options.Tape = None,
+    resume: options.Resume = False,
+    store: options.Store = None,
+    events: options.Events = None,
+    phases: options.Phases = None,
+    trades: options.Trades = None,
+    decisions: options.Decisions = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    color: options.Color = True,
 ) -> None:
     """Carry recorded market data through the whole line: decisions, fills, a digest.
 
     The same code runs live; the paper book stands in for the venue.
-    Bars and trades are recognised by their column names.
+    Files are recognised by their content: columns by their names, recordings by their messages.
     """
     with exits():
         from engine.commands import run_replay
@@ -120,9 +88,80 @@ def replay(
         run_replay(
             ReplayCommand(
                 feeds=tuple(feeds), config=tuple(config or ()), chunk=chunk, start=start, until=until, symbol=symbol,
-                timeframe=timeframe, mapping=tuple(mapping or ()), columns=columns, zone=zone, calendar=calendar,
-                adjust=adjust, is_sorted=is_sorted, tape=tape, resume=resume, store=store, events=events,
-                phases=phases, trades=trades, decisions=decisions, as_json=as_json, quiet=quiet, color=color,
+                timeframe=timeframe, layout=layout, mapping=tuple(mapping or ()), columns=columns, member=member,
+                dates=dates, zone=zone, fold=fold, is_sorted=is_sorted, strict=strict, protocol=protocol, adjust=adjust,
+                adjustments=adjustments, adjust_as_of=adjust_as_of, calendar=calendar, hours=hours,
+                instruments=tuple(instruments or ()), recorded_instruments=recorded_instruments, tape=tape,
+                resume=resume, store=store, events=events, phases=phases, trades=trades, decisions=decisions,
+                as_json=as_json, quiet=quiet, color=color,
+            )
+        )  # fmt: skip
+
+
+@app.command("list-instruments")
+def list_instruments(
+    feeds: Annotated[list[Path], typer.Argument(metavar="FEED", help="Feeds, a tape, or what a venue answers.")],
+    config: options.Configs = None,
+    symbol: options.Symbol = None,
+    calendar: options.Calendar = None,
+    hours: options.Hours = None,
+    instruments: options.Instruments = None,
+    recorded_instruments: options.RecordedInstruments = False,
+    as_json: options.Json = False,
+) -> None:
+    """Ticks, lots and sessions that would be used, and who says so. Exit 10 on a damaged entry."""
+    with exits():
+        from engine.commands import run_list_instruments
+        from engine.replay_command import ReplayCommand
+
+        run_list_instruments(
+            ReplayCommand(
+                feeds=tuple(feeds), config=tuple(config or ()), symbol=symbol, calendar=calendar, hours=hours,
+                instruments=tuple(instruments or ()), recorded_instruments=recorded_instruments,
+            ),
+            as_json=as_json,
+        )  # fmt: skip
+
+
+@app.command("verify-data")
+def verify_data(
+    feeds: Annotated[list[Path], typer.Argument(metavar="FEED", help="Files, or recordings of a venue's messages.")],
+    config: options.Configs = None,
+    start: options.From = None,
+    until: options.Until = None,
+    symbol: options.Symbol = None,
+    timeframe: options.Timeframe = None,
+    layout: options.Layout = None,
+    columns: options.Columns = "",
+    mapping: options.Mapping = None,
+    member: options.Member = None,
+    dates: options.Dates = "auto",
+    zone: options.Zone = "UTC",
+    fold: options.Fold = None,
+    is_sorted: options.Sorted = False,
+    strict: options.Strict = False,
+    protocol: options.Protocol = "",
+    adjust: options.Adjust = "auto",
+    adjustments: options.Adjustments = None,
+    adjust_as_of: options.AdjustAsOf = None,
+    calendar: options.Calendar = None,
+    hours: options.Hours = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    color: options.Color = True,
+) -> None:
+    """What is wrong with feeds: gaps, repeats, bad rows, absurd prices, clocks. Exit 10 when something is."""
+    with exits():
+        from engine.replay_command import ReplayCommand
+        from engine.verify_data_command import run_verify_data
+
+        run_verify_data(
+            ReplayCommand(
+                feeds=tuple(feeds), config=tuple(config or ()), start=start, until=until, symbol=symbol,
+                timeframe=timeframe, layout=layout, columns=columns, mapping=tuple(mapping or ()), member=member,
+                dates=dates, zone=zone, fold=fold, is_sorted=is_sorted, strict=strict, protocol=protocol,
+                adjust=adjust, adjustments=adjustments, adjust_as_of=adjust_as_of, calendar=calendar, hours=hours,
+                as_json=as_json, quiet=quiet, color=color,
             )
         )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """What the commands do: gather inputs, run, show. Every known error leaves with its exit code."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,21 +12,22 @@ from typing import Any
 import anyio
 import msgspec
 from anyio.lowlevel import checkpoint
-from pydantic import ValidationError
 
-from engine import exits
+from engine import exits, instrument_list
 from engine.actor import drive
 from engine.blocks import BlockError
+from engine.calendars import CalendarError
 from engine.campaigns.performance import TradeLedger
 from engine.collector import settle
-from engine.config import Config, ConfigError, load, located, problems, shipped, told
+from engine.config import Config, ConfigError, located, shipped, told
 from engine.exits import ExitError, emit
 from engine.exports import DecisionsJsonl, EventsCsv, Export, ExportError, PhasesCsv, TradesCsv
 from engine.instruments import InstrumentError
 from engine.kernels import is_cold
+from engine.opening import Opened, configured, listed, opened
 from engine.replay import Progress, Run, begin, from_tape, identity, resume
 from engine.replay_command import ReplayCommand, check, check_exists, is_tape
-from engine.session import RecordedFeed, Session, from_feeds
+from engine.session import Session, from_feeds
 from engine.show import Screen
 from engine.store import Outcome, StoreError, StoreState, StoreWriter, open_store
 from engine.store import Run as StoreRun
@@ -61,24 +63,17 @@ def run_verify_tape(path: Path, *, as_json: bool) -> None:
         raise SystemExit(exits.FOUND)
 
 
-def configuration(paths: Sequence[Path]) -> Config:
-    """The shipped configuration with the given files over it."""
-    return load([shipped("replay"), *paths])
-
-
-def open_feeds(command: ReplayCommand) -> list[RecordedFeed]:
-    """One feed a file, opened far enough to know its symbols."""
-    files: Any = import_module("adapters.files")
-    start_ns, end_ns = command.range_ns
-    try:
-        options = files.FileOptions(
-            symbol=command.symbol, timeframe=command.timeframe, mapping=command.column_of, zone=command.zone,
-            columns=tuple(command.columns.split(",")) if command.columns else (), calendar=command.calendar,
-            adjust="auto" if command.adjust else "none", sort=not command.is_sorted, start_ns=start_ns, end_ns=end_ns,
-        )  # fmt: skip
-    except ValidationError as error:
-        raise ExitError(exits.USAGE, "; ".join(one.problem for one in problems(error, ""))) from None
-    return [files.open_feed(path, options) for path in command.feeds]
+def run_list_instruments(command: ReplayCommand, *, as_json: bool) -> None:
+    """Exit 10 when an entry that was asked for cannot be used; what can be is shown all the same."""
+    with known_errors(command.config):
+        for path in (*command.feeds, *command.instruments):
+            check_exists(path)
+        defined, damaged = listed(command, configured(command))
+    emit(instrument_list.as_json(defined) if as_json else instrument_list.as_table(defined))
+    for problem in damaged:
+        sys.stderr.write(f"wyckoff: {problem}\n")
+    if damaged:
+        raise SystemExit(exits.FOUND)
 
 
 def exports(command: ReplayCommand, session: Session) -> Iterator[Export]:
@@ -104,7 +99,7 @@ def known_errors(config: Sequence[Path] = ()) -> Iterator[None]:
     except ConfigError as error:
         lines = [told(one) for one in located(error.problems, [shipped("replay"), *config])]
         raise ExitError(exits.BAD_CONFIG, "\n         ".join(lines)) from None
-    except InstrumentError as error:
+    except (InstrumentError, CalendarError) as error:
         raise ExitError(exits.BAD_CONFIG, str(error)) from None
     except TapeMismatch as error:
         raise ExitError(exits.REFUSED, f"{error}; replay the feeds onto a new tape instead") from None
@@ -117,9 +112,15 @@ def known_errors(config: Sequence[Path] = ()) -> Iterator[None]:
 
 
 def _replayed(command: ReplayCommand, screen: Screen) -> RunSummary:
-    config = configuration(command.config)
-    feeds = [] if is_tape(command.feeds) else open_feeds(command)
-    session = _session(config, feeds, command)
+    config = configured(command)
+    if is_tape(command.feeds):
+        found, session = Opened([], [], []), from_tape(command.feeds[0], command.chunk)
+    else:
+        found = opened(command, config)
+        session = _session(config, found, command)
+    for note in found.notes:
+        screen.tell(note)
+    feeds = found.feeds
     store = None if command.store is None else store_writer(command.store, config, session)
     if command.store is not None:
         anyio.run(_openable, command.store)
@@ -132,10 +133,10 @@ def _replayed(command: ReplayCommand, screen: Screen) -> RunSummary:
             anyio.run(follow, run, store, progress)
         for export in asked:
             export.complete()
-    found = summary_of(run.line, config, session, feeds)
+    summary = summary_of(run.line, config, session, feeds)
     if store is not None and store.status.reason:
-        raise ExitError(exits.IO_FAILED, f"{store.status.reason}; the run itself ended with digest {found.digest}")
-    return found
+        raise ExitError(exits.IO_FAILED, f"{store.status.reason}; the run itself ended with digest {summary.digest}")
+    return summary
 
 
 async def follow(run: Run, store: StoreWriter | None, progress: Progress) -> None:
@@ -186,11 +187,9 @@ def store_writer(path: Path, config: Config, session: Session) -> StoreWriter:
     )
 
 
-def _session(config: Config, feeds: Sequence[RecordedFeed], command: ReplayCommand) -> Session:
-    if not feeds:
-        return from_tape(command.feeds[0], command.chunk)
+def _session(config: Config, found: Opened, command: ReplayCommand) -> Session:
     merge: Any = import_module("adapters.files").merge
-    return from_feeds(config, feeds, merge, command.chunk)
+    return from_feeds(config, found.feeds, merge, command.chunk, found.known)
 
 
 def _begin(command: ReplayCommand, config: Config, session: Session, sinks: Sequence[Any]) -> Run:

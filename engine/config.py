@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from engine.campaigns.settings import CampaignSettings
+from engine.definitions import Defined, VenueMetadata, define
 from engine.identity import config_hash
-from engine.messages import Instrument
 from engine.risk.settings import RiskSettings
-from engine.timeframes import TIMEFRAMES
+from engine.timeframes import check_timeframe
 from engine.wyckoff.settings import DetectorSettings
 
 CONFIG_VERSION = 1
+
+MOST_LATENESS_MS = 3_600_000
+"""An hour: whoever waits longer for late rows means another unit."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -46,7 +49,10 @@ class _Table(BaseModel):
 
 
 class RunSettings(_Table):
-    """What runs. `detect_on` is "feed" or a list of timeframes; `timeframes` are the bars kept."""
+    """What runs. `detect_on` is "feed" or a list of timeframes; `timeframes` are the bars kept.
+
+    `lateness_ms` is how long a closed bar waits for late rows: "feed" is what the feeds need.
+    """
 
     mode: Literal["replay"]
     strategies: tuple[str, ...]
@@ -54,47 +60,69 @@ class RunSettings(_Table):
     currency: str = Field(min_length=1)
     timeframes: tuple[str, ...]
     detect_on: Literal["feed"] | tuple[str, ...]
-    lateness_ms: int = Field(ge=0, description="how long a closed bar waits for late rows; 0 for files")
+    lateness_ms: Literal["feed"] | int
+
+    @field_validator("lateness_ms", mode="before")
+    @classmethod
+    def _known_lateness(cls, value: object) -> object:
+        if value == "feed" or (type(value) is int and 0 <= value <= MOST_LATENESS_MS):
+            return value
+        raise ValueError(f'must be "feed" or whole milliseconds from 0 to {MOST_LATENESS_MS}')
 
     @model_validator(mode="after")
     def _known_timeframes(self) -> Self:
-        chosen = self.timeframes + (() if self.detect_on == "feed" else tuple(self.detect_on))
-        for name in chosen:
-            if name not in TIMEFRAMES:
-                raise ValueError(f"timeframes must be among {', '.join(TIMEFRAMES)}, was {name}")
+        for name in self.timeframes + (() if self.detect_on == "feed" else tuple(self.detect_on)):
+            check_timeframe(name)
         return self
 
 
 class InstrumentSettings(_Table):
-    """How an instrument is traded. `match_on` is taken from the feed when it is absent."""
+    """How an instrument is traded. `match_on` is taken from the feed when it is absent, `currency`
+    (of its quotes) from the venue's metadata, else from the account."""
 
     asset_class: Literal["stock", "crypto", "fx", "future"]
     tick: Decimal = Field(gt=0)
     lot: Decimal = Field(gt=0)
     point_value: Decimal = Field(gt=0)
     min_notional: Decimal = Field(ge=0)
+    min_quantity: Decimal = Field(ge=0)
     calendar: str
+    hours: Literal["regular", "extended"]
     allows_negative: bool
     match_on: Literal["trades", "bars"] | None = None
+    currency: str | None = Field(default=None, min_length=1)
 
 
 class InstrumentsSettings(_Table):
+    """`files` hold what venues say of their instruments; with `from_recording` a recorded session
+    says it itself. Both rank between a symbol's own table and the default."""
+
     default: InstrumentSettings
+    files: tuple[Path, ...]
+    from_recording: bool
     symbols: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
-    def instrument(self, symbol: str, currency: str, match_on: str) -> Instrument:
-        """The definition of `symbol`: the default table with its own keys over it.
+    def instrument(self, symbol: str, currency: str, match_on: str, known: Sequence[VenueMetadata] = ()) -> Defined:
+        """The definition of `symbol` by its own table, by its venue's metadata, by the default table.
 
-        Raises ConfigError.
+        Raises ConfigError, and InstrumentError where metadata is damaged, at odds or silent.
         """
-        merged = self.default.model_dump() | self.symbols.get(symbol, {})
+        own = f"instruments.symbols.{symbol}"
+        chosen = self._checked(own, self.symbols.get(symbol, {}))
+        given = {name: value for name, value in chosen.model_dump().items() if name in chosen.model_fields_set}
+        tables = {
+            own: {name: given[name] for name in self.symbols.get(symbol, {})},
+            "instruments.default": self.default.model_dump(exclude_unset=True),
+            "the feed": {"match_on": match_on},
+            "run.currency": {"currency": currency},
+        }
+        return define(symbol, tables, known)
+
+    def _checked(self, table: str, fields: Mapping[str, Any]) -> InstrumentSettings:
         try:
-            chosen = InstrumentSettings.model_validate(merged)
+            return InstrumentSettings.model_validate({**self.default.model_dump(), **fields})
         except ValidationError as error:
-            raise ConfigError(problems(error, f"instruments.symbols.{symbol}")) from None
-        return Instrument(
-            symbol=symbol, currency=currency, **(chosen.model_dump() | {"match_on": chosen.match_on or match_on})
-        )
+            raise ConfigError(problems(error, table)) from None
 
 
 class TapeSettings(_Table):
@@ -118,7 +146,8 @@ class Config(_Table):
 
     @property
     def hash(self) -> str:
-        return config_hash(self.model_dump(mode="json"))
+        """Of what is set. Where metadata lies is not: what it says is in the instruments."""
+        return config_hash(self.model_dump(mode="json", exclude={"instruments": {"files"}}))
 
 
 def load(paths: Sequence[Path]) -> Config:

@@ -20,6 +20,7 @@ MATCH_ON_TRADES = "trades"
 MATCH_ON_BARS = "bars"
 
 ASSET_CLASSES = ("stock", "crypto", "fx", "future")
+HOURS = ("regular", "extended")
 
 
 class InstrumentError(ValueError):
@@ -32,12 +33,16 @@ def check(instrument: Instrument) -> Instrument:
         value = getattr(instrument, name)
         if not value.is_finite() or value <= 0:
             raise InstrumentError(f"{instrument.symbol}: {name} must be > 0, was {value}")
-    if not instrument.min_notional.is_finite() or instrument.min_notional < 0:
-        raise InstrumentError(f"{instrument.symbol}: min_notional must be >= 0, was {instrument.min_notional}")
+    for name in ("min_notional", "min_quantity"):
+        value = getattr(instrument, name)
+        if not value.is_finite() or value < 0:
+            raise InstrumentError(f"{instrument.symbol}: {name} must be >= 0, was {value}")
     if instrument.asset_class not in ASSET_CLASSES:
         raise InstrumentError(
             f"{instrument.symbol}: asset_class must be one of {', '.join(ASSET_CLASSES)}, was {instrument.asset_class}"
         )
+    if instrument.hours not in HOURS:
+        raise InstrumentError(f"{instrument.symbol}: hours must be {' or '.join(HOURS)}, was {instrument.hours}")
     if instrument.match_on not in (MATCH_ON_TRADES, MATCH_ON_BARS):
         raise InstrumentError(f"{instrument.symbol}: match_on must be trades or bars, was {instrument.match_on}")
     return instrument

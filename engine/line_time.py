@@ -59,6 +59,13 @@ class LineTime:
             self.now_ns = int(line_ns[-1])
         return line_ns
 
+    def is_live(self, feed: int) -> bool:
+        return bool(self._status[feed] == LIVE)
+
+    def proven_ns(self, feed: int) -> int:
+        """Up to when the feed is complete, NEVER_NS before it has proven anything."""
+        return int(self._proven[feed])
+
     def hear(self, fact: TimeFact) -> None:
         """Raises BlockError on a feed number that the session has not declared."""
         if not 0 <= fact.feed < len(self._proven):

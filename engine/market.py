@@ -1,10 +1,11 @@
 """Market: the stage that walks over the rows and stops where something is waited for.
 
 In every mode it holds the watches; in replay, backtest and paper it also asks the book, a simulated
-venue. Before each row come the bars it released and the line time it proved; then resting orders
-match, touch watches fire, the mark moves, the equity watch fires. A row is handled as a whole, and
-only then told: the piece up to it, its executions, its watches. After each telling the desk is read,
-so what the rest of the line wished in answer is in force before the next row.
+venue. Before each row come the bars it released and the line time it proved, and between these bars
+what waits for a time that a later bar lies beyond; then resting orders match, touch watches fire, the
+mark moves, the equity watch fires. A row is handled as a whole, and only then told: the piece up to
+it, its executions, its watches. After each telling the desk is read, so what the rest of the line
+wished in answer is in force before the next row.
 """
 
 from collections import deque
@@ -23,6 +24,7 @@ from engine.market_kernel import (
     BELOW,
     CLOSE_ABOVE,
     CLOSE_BELOW,
+    DUE,
     END,
     EQUITY,
     FLOOR,
@@ -167,6 +169,10 @@ class Market:
                 yield from self._tell(walk.cut(), ())
                 yield from self._reach(walk.next_line_ns)
                 continue
+            if why == DUE:
+                yield from self._tell(walk.cut(), ())
+                yield from self._due(walk.next_close_ns + self._lateness_ns - 1)
+                continue
             facts, fired = self._stop(why, walk)
             if facts or fired:
                 yield from self._tell((*walk.cut(), *facts), fired)
@@ -176,7 +182,8 @@ class Market:
         yield from self._tell(walk.rest(), ())
 
     def _scan(self, walk: Walk) -> int:
-        return walk.scan(self._due_ns, self._watches.bars > 0, self._lanes, self._kinds, self._account, self._levels)
+        due_ns, tables = self._due_ns, (self._lanes, self._kinds, self._account, self._levels)
+        return walk.scan(due_ns, due_ns - self._lateness_ns, self._watches.bars > 0, *tables)
 
     @property
     def _due_ns(self) -> int:

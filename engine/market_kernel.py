@@ -22,6 +22,7 @@ from engine.blocks import (
     Trades,
 )
 from engine.kernels import kernel
+from engine.messages import FOREVER_NS
 from engine.ports import MarketRow
 
 ABOVE, BELOW, MARK, HELD = 0, 1, 2, 3
@@ -34,35 +35,40 @@ CLOSE_ABOVE, CLOSE_BELOW, LOW, HIGH = 0, 1, 2, 3
 """Last axis of `levels`, (instruments, timeframes, 4) float64; LOW and HIGH are 1.0 when watched."""
 
 TRADES, QUOTES, BARS = 0, 1, 2
-END, BAR, TIME, ROW, RUIN = 0, 1, 2, 3, 4
-"""Why a scan stopped; RUIN: row k is done, and equity is at or below the floor."""
+END, BAR, TIME, ROW, RUIN, DUE = 0, 1, 2, 3, 4, 5
+"""Why a scan stopped; RUIN: row k is done, and equity is at or below the floor; DUE: before bar j,
+which is known later than what waits for line time."""
 
 NO_TIMEFRAME = 127
 
 
 @kernel
 def scan(
-    kind: int, k: int, rows: int, j: int, bars: int, timed: int, sequence: int, due_ns: int, watched: bool,
-    lanes: Float64, kinds: Int8, account: Float64, levels: Float64,
+    kind: int, k: int, rows: int, j: int, bars: int, timed: int, timed_bar: int, sequence: int, known_ns: int,
+    due_ns: int, watched: bool, lanes: Float64, kinds: Int8, account: Float64, levels: Float64,
     line_ns: Int64, instrument: Int32, high: Float64, low: Float64, close: Float64, timeframe: Int8, source: Int8,
-    release: Int64, bar_instrument: Int32, bar_timeframe: Int8, bar_close: Float64, bar_source: Int8,
-    swing_low: Float64, swing_high: Float64,
+    release: Int64, close_ns: Int64, bar_instrument: Int32, bar_timeframe: Int8, bar_close: Float64,
+    bar_source: Int8, swing_low: Float64, swing_high: Float64,
 ) -> tuple[int, int, int]:  # fmt: skip
     """(why, row, bar) of the next point of interest in rows [k, rows) and bars [j, bars).
 
-    `sequence` is the one row 0 of the columns has.
+    `sequence` is the one row 0 of the columns has; a bar that closes after `known_ns` is known
+    later than `due_ns`, at which the next line-time watch or expiry is due.
 
-    `timed` is the last row before which line time has been looked at. A ROW is left undone (its
-    mark too): Python does all of it. Bars are only looked at when `watched`.
+    `timed` and `timed_bar` are the last row and bar before which line time has been looked at. A
+    ROW is left undone (its mark too): Python does all of it. Bars are only looked at when
+    `watched` or when a row proves `due_ns`: no bar before it can be known later.
     """
     while k < rows:
-        while watched and j < bars and release[j] <= sequence + k:
-            if fires(
-                levels, bar_instrument[j], bar_timeframe[j], bar_close[j], bar_source[j], swing_low[j], swing_high[j]
-            ):
-                return BAR, k, j
-            j += 1
-        if line_ns[k] >= due_ns and k > timed:
+        is_due = line_ns[k] >= due_ns
+        if watched or is_due:
+            why, j = scan_bars(
+                j, bars, sequence + k, timed_bar, known_ns, watched, levels, release, close_ns, bar_instrument,
+                bar_timeframe, bar_close, bar_source, swing_low, swing_high,
+            )  # fmt: skip
+            if why != END:
+                return why, k, j
+        if is_due and k > timed:
             return TIME, k, j
         i = instrument[k]
         if kind != QUOTES and matches(kind, kinds, i, timeframe[k], source[k]):
@@ -71,20 +77,36 @@ def scan(
             if mark(lanes, account, i, close[k]):
                 return RUIN, k, j
         k += 1
-    while watched and j < bars:
-        if fires(levels, bar_instrument[j], bar_timeframe[j], bar_close[j], bar_source[j], swing_low[j], swing_high[j]):
-            return BAR, k, j
-        j += 1
+    if watched or due_ns < FOREVER_NS:
+        why, j = scan_bars(
+            j, bars, FOREVER_NS, timed_bar, known_ns, watched, levels, release, close_ns, bar_instrument,
+            bar_timeframe, bar_close, bar_source, swing_low, swing_high,
+        )  # fmt: skip
+        return why, k, j
     return END, k, j
 
 
 @kernel
-def fires(
-    levels: Float64, i: int, timeframe: int, close: float, source: int, swing_low: float, swing_high: float
-) -> bool:
-    """Whether any bar watch of (i, timeframe) fires; an unfinished bar fires none."""
-    if source == PARTIAL:
-        return False
+def scan_bars(
+    j: int, bars: int, sequence: int, timed_bar: int, known_ns: int, watched: bool, levels: Float64, release: Int64,
+    close_ns: Int64, instrument: Int32, timeframe: Int8, close: Float64, source: Int8,
+    swing_low: Float64, swing_high: Float64,
+) -> tuple[int, int]:  # fmt: skip
+    """(why, bar): the first of the bars released up to row `sequence` that is known after what is
+    due, or that fires a watch; an unfinished bar proves and fires nothing."""
+    while j < bars and release[j] <= sequence:
+        if source[j] != PARTIAL:
+            if close_ns[j] > known_ns and j > timed_bar:
+                return DUE, j
+            if watched and fires(levels, instrument[j], timeframe[j], close[j], swing_low[j], swing_high[j]):
+                return BAR, j
+        j += 1
+    return END, j
+
+
+@kernel
+def fires(levels: Float64, i: int, timeframe: int, close: float, swing_low: float, swing_high: float) -> bool:
+    """Whether any bar watch of (i, timeframe) fires."""
     if close > levels[i, timeframe, CLOSE_ABOVE] or close < levels[i, timeframe, CLOSE_BELOW]:
         return True
     if levels[i, timeframe, LOW] != 0.0 and not np.isnan(swing_low):
@@ -154,19 +176,23 @@ class Walk:
         whole_bars, self._first_bar, self._last_bar = self.bars.whole()
         self._columns = columns.of(whole, whole_bars)
         self.kind = BARS if isinstance(block, Bars) else TRADES if isinstance(block, Trades) else QUOTES
-        self.row, self.bar, self.timed = 0, 0, -1
+        self.row, self.bar, self.timed, self.timed_bar = 0, 0, -1, -1
         self._told = (0, 0)
         self._line_ns = line_ns
 
-    def scan(self, due_ns: int, watched: bool, *tables: Column) -> int:
-        """Go on to the next point of interest: why it is one. What it stopped at counts as passed."""
+    def scan(self, due_ns: int, known_ns: int, watched: bool, *tables: Column) -> int:
+        """Go on to the next point of interest: why it is one. What it stopped at counts as passed,
+        but for a bar that it stopped before (DUE)."""
         why, row, bar = scan(
             self.kind, self._first + self.row, self._last, self._first_bar + self.bar, self._last_bar,
-            self._first + self.timed, self.block.sequence - self._first, due_ns, watched, *tables, *self._columns,
+            self._first + self.timed, self._first_bar + self.timed_bar, self.block.sequence - self._first, known_ns,
+            due_ns, watched, *tables, *self._columns,
         )  # fmt: skip
         row, bar = row - self._first, bar - self._first_bar
         if why in (BAR, END):
             self.row, self.bar = row, bar + 1
+        elif why == DUE:
+            self.row, self.bar, self.timed_bar = row, bar, bar
         elif why == TIME:
             self.row = self.timed = row
             self.bar = self._bars_before(row)
@@ -186,6 +212,10 @@ class Walk:
     def line_ns(self) -> int:
         """Line time after the last row passed."""
         return self._line_ns if self.row == 0 or self.block.line_ns is None else int(self.block.line_ns[self.row - 1])
+
+    @property
+    def next_close_ns(self) -> int:
+        return int(self.bars.close_ns[self.bar])
 
     @property
     def next_line_ns(self) -> int:
@@ -239,7 +269,7 @@ def row_columns(block: MarketBlock) -> tuple[Column, ...]:
             price, side = _frozen(block.price), _frozen(block.side)
             return line_ns, _frozen(block.instrument), price, price, price, side, side
         case Quotes():
-            bid, unread = _frozen(block.bid), _NO_BAR_COLUMNS[2]
+            bid, unread = _frozen(block.bid), _NO_BAR_COLUMNS[3]
             return line_ns, _frozen(block.instrument), bid, bid, bid, unread, unread
     raise AssertionError(type(block).__name__)
 
@@ -252,7 +282,10 @@ def bar_columns(bars: Bars) -> tuple[Column, ...]:
 
 
 def _frozen_bars(bars: Bars) -> tuple[Column, ...]:
-    given = (bars.release, bars.instrument, bars.timeframe, bars.close, bars.source, bars.swing_low, bars.swing_high)
+    given = (
+        bars.release, bars.close_ns, bars.instrument, bars.timeframe, bars.close, bars.source, bars.swing_low,
+        bars.swing_high,
+    )  # fmt: skip
     return tuple(_frozen(column) for column in given)
 
 

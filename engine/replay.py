@@ -42,8 +42,9 @@ def header(config: Config, session: Session, epoch: str) -> TapeHeader:
         config_hash=known.config,
         session=session.start,
         instruments=session.table.all,
-        calendar_version="",
+        calendar_version=", ".join(sorted({one.maker for one in session.calendars if one.maker})),
         epoch=epoch,
+        calendars=session.calendars,
     )
 
 
@@ -87,15 +88,21 @@ class Run:
 
 
 def from_tape(path: Path, chunk: int) -> Session:
-    """What a tape holds, as a session: a tape replays on its own."""
+    """What a tape holds, as a session: a tape replays on its own.
+
+    Raises TapeMismatch when its trading sessions are not those that it was begun with.
+    """
     with TapeReader(path) as reader:
         known = reader.header
-    return Session(known.session, InstrumentTable(known.instruments), _recorded(path, 0, chunk))
+    found = tuple(one.identity for one in known.calendars)
+    if found != known.session.sessions:
+        raise TapeMismatch(f"{path}: sessions must be {_listed(known.session.sessions)}, was {_listed(found)}")
+    return Session(known.session, InstrumentTable(known.instruments), _recorded(path, 0, chunk), known.calendars)
 
 
 def begin(config: Config, session: Session, sinks: Sequence[Sink], tape: Path | None, epoch: str) -> Run:
     """A run from the first fact. Raises TapeError when the tape cannot be begun."""
-    line = build_line(config, session.start, session.table, sinks=sinks)
+    line = build_line(config, session.start, session.table, calendars=session.calendars, sinks=sinks)
     # Only now: a line that cannot be built leaves no empty tape behind.
     writer = None if tape is None else create_tape(tape, header(config, session, epoch))
     line.journal.recorder = writer
@@ -107,16 +114,33 @@ def resume(config: Config, session: Session, sinks: Sequence[Sink], tape: Path) 
 
     With sinks the tape is replayed from its first fact, so that they miss nothing; without, from
     its last snapshot (`snapshot_every_rows` bounds how far back that is). Raises TapeMismatch
-    under another build, lock file or configuration.
+    under another build, lock file or configuration, for other feeds, instruments or sessions.
     """
     with TapeReader(tape) as reader:
-        if reader.header.session != session.start:
-            raise TapeMismatch(f"{tape}: the feeds must be those of the tape, {reader.header.session.feeds}")
+        _check_same(tape, reader.header, session)
     writer, last = continue_tape(tape, header(config, session, ""))
-    line = build_line(config, session.start, session.table, recorder=_Beyond(writer, last), sinks=sinks)
+    recorder = _Beyond(writer, last)
+    line = build_line(config, session.start, session.table, calendars=session.calendars, recorder=recorder, sinks=sinks)
     known = 0 if sinks else _restore(line, tape)
     facts = chain(_recorded(tape, known), skip(session.facts, last))
     return Run(line, facts, writer, config.tape.snapshot_every_rows)
+
+
+def _check_same(tape: Path, header: TapeHeader, session: Session) -> None:
+    was, given = header.session, session.start
+    if given.sessions != was.sessions:
+        raise TapeMismatch(f"{tape}: sessions must be {_listed(was.sessions)}, was {_listed(given.sessions)}")
+    if given != was:
+        raise TapeMismatch(f"{tape}: the feeds must be those of the tape, {was.feeds}")
+    for old, new in zip(header.instruments, session.table.all, strict=True):
+        if old != new:
+            names = [name for name in new.__struct_fields__ if getattr(old, name) != getattr(new, name)]
+            found = f"{names[0]} must be {getattr(old, names[0])}, was {getattr(new, names[0])}"
+            raise TapeMismatch(f"{tape}: instrument {old.symbol}: {found}")
+
+
+def _listed(sessions: Sequence[str]) -> str:
+    return ", ".join(sessions) or "around the clock"
 
 
 class _Beyond:

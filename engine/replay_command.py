@@ -27,12 +27,23 @@ class ReplayCommand(msgspec.Struct, frozen=True, kw_only=True):
     until: str | None = None
     symbol: str | None = None
     timeframe: str | None = None
+    layout: str | None = None
     mapping: tuple[str, ...] = ()
     columns: str = ""
+    member: str | None = None
+    dates: str = "auto"
     zone: str = "UTC"
-    calendar: str = ""
-    adjust: bool = True
+    fold: str | None = None
+    adjust: str = "auto"
+    adjustments: Path | None = None
+    adjust_as_of: str | None = None
     is_sorted: bool = False
+    strict: bool = False
+    protocol: str = ""
+    calendar: str | None = None
+    hours: str | None = None
+    instruments: tuple[Path, ...] = ()
+    recorded_instruments: bool = False
     tape: Path | None = None
     resume: bool = False
     store: Path | None = None
@@ -78,7 +89,7 @@ class ReplayCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 def check(command: ReplayCommand) -> None:
     """Raises ExitError where files or options contradict each other."""
-    for path in command.feeds:
+    for path in (*command.feeds, *command.instruments):
         check_exists(path)
     _check_once(command.feeds)
     _check_outputs(command)
@@ -121,6 +132,7 @@ def _check_once(feeds: Sequence[Path]) -> None:
 def _check_outputs(command: ReplayCommand) -> None:
     taken = {path.resolve(): "a feed" for path in command.feeds}
     taken |= {path.resolve(): "a file given with --config" for path in command.config}
+    taken |= {path.resolve(): "a file given with --instruments" for path in command.instruments}
     for option, path in command.outputs.items():
         if path.resolve() in taken:
             raise ExitError(
@@ -130,17 +142,22 @@ def _check_outputs(command: ReplayCommand) -> None:
 
 
 def _check_tape_alone(command: ReplayCommand) -> None:
-    unused = next(_options_of_files(command), None)
+    unused = next(options_of_files(command), None)
     if unused:
         raise ExitError(exits.USAGE, f"{unused} is for files: a tape is replayed as it was recorded")
 
 
-def _options_of_files(command: ReplayCommand) -> Iterator[str]:
+def options_of_files(command: ReplayCommand) -> Iterator[str]:
     given = {
         "--from": command.start is not None, "--to": command.until is not None, "--symbol": command.symbol is not None,
-        "--timeframe": command.timeframe is not None, "--map": bool(command.mapping),
-        "--columns": bool(command.columns), "--zone": command.zone != "UTC", "--calendar": bool(command.calendar),
-        "--no-adjust": not command.adjust, "--sorted": command.is_sorted,
+        "--timeframe": command.timeframe is not None, "--layout": command.layout is not None,
+        "--map": bool(command.mapping), "--columns": bool(command.columns), "--member": command.member is not None,
+        "--dates": command.dates != "auto", "--zone": command.zone != "UTC", "--fold": command.fold is not None,
+        "--adjust": command.adjust != "auto", "--adjustments": command.adjustments is not None,
+        "--adjust-as-of": command.adjust_as_of is not None, "--sorted": command.is_sorted, "--strict": command.strict,
+        "--protocol": bool(command.protocol), "--calendar": command.calendar is not None,
+        "--hours": command.hours is not None, "--instruments": bool(command.instruments),
+        "--recorded-instruments": command.recorded_instruments,
     }  # fmt: skip
     return (option for option, is_given in given.items() if is_given)
 

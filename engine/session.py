@@ -4,27 +4,32 @@ Files and tapes look alike from here on: a `SessionStart`, the instruments, then
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
 
 import numpy as np
 
 from engine.blocks import Bars, MarketBlock, Quotes, Trades
+from engine.calendars import Calendar, calendars_of
 from engine.chunks import count
 from engine.config import Config, ConfigError, Problem
+from engine.definitions import Defined, VenueMetadata
 from engine.instruments import MATCH_ON_BARS, MATCH_ON_TRADES, InstrumentTable
 from engine.messages import NEVER_NS, EndOfFeed, Message, SessionStart
 from engine.ports import Feed, Item
-from engine.timeframes import TIMEFRAMES
+from engine.timeframes import TIMEFRAMES, sorted_timeframes
 
 TRADES_TIMEFRAME = "1m"
 """What trades are detected on where the configuration leaves it to the feed."""
 
+NS_PER_MS = 1_000_000
+
 
 class RecordedFeed(Feed, Protocol):
-    """A feed that also knows what it holds: `kind` is bars or trades, `timeframe` "" for trades,
-    `rows_estimate` is for a progress bar."""
+    """A feed that also knows what it holds: `kind` is bars, quotes or trades, `timeframe` "" where
+    it has no bars, `rows_estimate` is for a progress bar. `lateness_ns` is how long a bar must wait
+    for rows that this kind of feed brings late: 0 where order in time was made certain."""
 
     @property
     def kind(self) -> str: ...
@@ -35,41 +40,62 @@ class RecordedFeed(Feed, Protocol):
     @property
     def rows_estimate(self) -> int: ...
 
+    @property
+    def lateness_ns(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a line is built for. `facts` can be iterated once."""
+    """What a line is built for. `facts` can be iterated once; `calendars` are the sessions that
+    `start` names; `defined` says where the numbers of `table` came from, () for a tape."""
 
     start: SessionStart
     table: InstrumentTable
     facts: Iterable[Item]
-    counts: Mapping[str, int] = field(default_factory=dict)
+    calendars: tuple[Calendar, ...] = ()
+    defined: tuple[Defined, ...] = ()
 
 
 Merge = Callable[[Sequence[Feed], Mapping[str, int], int], Iterator[Item]]
 
 
-def from_feeds(config: Config, feeds: Sequence[RecordedFeed], merge: Merge, chunk: int) -> Session:
-    """The session that these feeds make together. Reads up to the first row of each."""
-    matched = _match_on(feeds)
-    table = InstrumentTable(
-        config.instruments.instrument(symbol, config.run.currency, match_on) for symbol, match_on in matched.items()
-    )
+def from_feeds(
+    config: Config, feeds: Sequence[RecordedFeed], merge: Merge, chunk: int, known: Sequence[VenueMetadata] = ()
+) -> Session:
+    """The session that these feeds make together. Reads up to the first row of each.
+
+    Raises ConfigError, InstrumentError, CalendarError.
+    """
+    defined = definitions(config, feeds, known)
+    table = InstrumentTable(one.instrument for one in defined)
     numbers = {symbol: number for number, symbol in enumerate(table.symbols)}
     rows = _as_one(merge(feeds, numbers, chunk))
     first = next(rows, None)
+    calendars = calendars_of(table.all, _begins(first))
+    detect_on = _detect_on(config, feeds)
     start = SessionStart(
         time_ns=_begins(first),
         mode=config.run.mode,
         feeds=("+".join(feed.name for feed in feeds),),
-        timeframes=TIMEFRAMES,
+        timeframes=sorted_timeframes((*TIMEFRAMES, *config.run.timeframes)),
         symbols=table.symbols,
         cash=config.run.cash,
         currency=config.run.currency,
-        detect_on=_detect_on(config, feeds),
+        detect_on=detect_on,
+        lateness_ns=_lateness_ns(config, feeds),
+        sessions=tuple(one.identity for one in calendars),
     )
     facts = chain((start, *table.all), () if first is None else (first,), rows)
-    return Session(start, table, facts)
+    return Session(start, table, facts, calendars, defined)
+
+
+def definitions(
+    config: Config, feeds: Sequence[RecordedFeed], known: Sequence[VenueMetadata] = ()
+) -> tuple[Defined, ...]:
+    """Every symbol of the feeds with its definition, by name. Raises ConfigError or InstrumentError."""
+    settings, currency = config.instruments, config.run.currency
+    matched = sorted(_match_on(feeds).items())
+    return tuple(settings.instrument(symbol, currency, match_on, known) for symbol, match_on in matched)
 
 
 def _as_one(facts: Iterable[Item]) -> Iterator[Item]:
@@ -115,11 +141,17 @@ def _match_on(feeds: Sequence[RecordedFeed]) -> dict[str, str]:
 def _detect_on(config: Config, feeds: Sequence[RecordedFeed]) -> tuple[str, ...]:
     if config.run.detect_on == "feed":
         wanted = {feed.timeframe or TRADES_TIMEFRAME for feed in feeds}
-        return tuple(name for name in TIMEFRAMES if name in wanted)
+        return sorted_timeframes(wanted)
     missing = [name for name in config.run.detect_on if name not in config.run.timeframes]
     if missing:
         raise ConfigError([Problem("run.detect_on", f"names {missing[0]}, which run.timeframes does not build", "")])
     return config.run.detect_on
+
+
+def _lateness_ns(config: Config, feeds: Sequence[RecordedFeed]) -> int:
+    if config.run.lateness_ms == "feed":
+        return max((feed.lateness_ns for feed in feeds), default=0)
+    return config.run.lateness_ms * NS_PER_MS
 
 
 def _begins(first: Item | None) -> int:

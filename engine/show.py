@@ -101,10 +101,20 @@ def _json(summary: RunSummary) -> str:
 def _rows(summary: RunSummary) -> Iterator[tuple[str, list[str]]]:
     yield "feeds", list(summary.feeds)
     yield "symbols", [f"{summary.symbols:,}"]
+    if summary.instruments:
+        yield "defined by", _counts(summary.instruments)
+    if summary.sessions:
+        yield "sessions", list(summary.sessions)
+    if summary.lateness_ms:
+        yield "lateness", [f"{summary.lateness_ms:,} ms"]
     yield "rows read", [f"{summary.rows_read:,}"]
     yield "rows dropped", _counts(summary.rows_dropped)
     if summary.rows_repaired:
         yield "rows repaired", _counts(summary.rows_repaired)
+    if summary.rows_unbarred:
+        yield "in no bar", _counts(summary.rows_unbarred)
+    if summary.unknown_messages:
+        yield "unknown", _counts(summary.unknown_messages)
     yield "bars", _counts(summary.bars)
     yield "events", _counts(summary.events)
     yield "campaigns", _counts({_short(name): number for name, number in summary.campaigns.items()})

@@ -1,5 +1,6 @@
 """What a run comes to: counts, profit, digest; one object for programs, lines for people."""
 
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -11,7 +12,7 @@ from engine.config import Config
 from engine.identity import build_hash
 from engine.messages import Approved, Fill, Intent, Order
 from engine.naming import NAMES
-from engine.session import RecordedFeed, Session
+from engine.session import NS_PER_MS, RecordedFeed, Session
 
 READ = "rows"
 REPAIRED = ("reversed", "sorted", "mixed_units")
@@ -23,8 +24,10 @@ HINTS = dict.fromkeys(("NUMERIC", "SIZE_MIN"), "Do tick and lot in [instruments]
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """`heat_peak_bp` is the highest heat reached or approved, in basis points of equity; `pnl` is
-    that of closed legs, costs in. `decisions` counts what the digest covers. `note` says why no
-    trade was completed, "" where one was."""
+    that of closed legs, costs in. `decisions` counts what the digest covers. `instruments` counts
+    them by who gave their tick; `rows_unbarred` are rows that no bar could take, `unknown_messages`
+    a recording's that no codec knows, by the venue's word. `note` says why no trade was completed,
+    "" where one was."""
 
     digest: str
     decisions: int
@@ -36,6 +39,11 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     rows_read: int
     rows_dropped: dict[str, int]
     rows_repaired: dict[str, int]
+    rows_unbarred: dict[str, int]
+    unknown_messages: dict[str, int]
+    instruments: dict[str, int]
+    sessions: tuple[str, ...]
+    lateness_ms: int
     bars: dict[str, int]
     events: dict[str, int]
     campaigns: dict[str, int]
@@ -69,6 +77,11 @@ def summary_of(line: Line, config: Config, session: Session, feeds: Sequence[Rec
         rows_read=sum(feed.counts.get(READ, 0) for feed in feeds) or sum(counts.rows.values()),
         rows_dropped=_reasons(feeds, repaired=False),
         rows_repaired=_reasons(feeds, repaired=True),
+        rows_unbarred={reason: rows for reason, rows in line.bars.counts.items() if rows},
+        unknown_messages=_unknown(feeds),
+        instruments=_most_first(Counter(one.origins["tick"] for one in session.defined)),
+        sessions=tuple(f"{one.name} {one.hours}" for one in session.calendars),
+        lateness_ms=session.start.lateness_ns // NS_PER_MS,
         bars=_in_order(counts.bars, session.start.timeframes),
         events=_in_order(counts.events, NAMES),
         campaigns=dict(sorted(counts.campaigns.items())),
@@ -116,6 +129,14 @@ def _reasons(feeds: Sequence[RecordedFeed], *, repaired: bool) -> dict[str, int]
             if rows and reason != READ and (reason in REPAIRED) is repaired:
                 found[reason] = found.get(reason, 0) + rows
     return dict(sorted(found.items()))
+
+
+def _unknown(feeds: Sequence[RecordedFeed]) -> dict[str, int]:
+    """Only recordings have messages, and only they have such a count."""
+    found: Counter[str] = Counter()
+    for feed in feeds:
+        found.update(getattr(feed, "unknown_kinds", {}))
+    return _most_first(found)
 
 
 def _most_first(counts: dict[str, int]) -> dict[str, int]:

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from engine.blocks import NAN_COLUMNS, Bars, Column, MarketBlock, Quotes, Trades
+from engine.calendars import Calendar
 from engine.messages import Instrument, SessionStart, decode, encode
 from engine.ports import Item
 
@@ -41,7 +42,8 @@ class TapeHeader(msgspec.Struct, frozen=True, kw_only=True):
     """All that a replay needs besides the facts. Hashes are hexadecimal.
 
     `epoch` is the creation second in base 36. `opening_snapshot` is the line's state before the
-    first fact, b"" for a fresh line.
+    first fact, b"" for a fresh line. `calendars` are the trading sessions that the session names;
+    `calendar_version` says who made them.
     """
 
     build_hash: str
@@ -53,6 +55,7 @@ class TapeHeader(msgspec.Struct, frozen=True, kw_only=True):
     epoch: str
     opening_snapshot: bytes = b""
     format_version: int = FORMAT_VERSION
+    calendars: tuple[Calendar, ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True):

@@ -1,22 +1,66 @@
 """What the tests of the BarAggregator share: makers of rows, a run, and readings of its output."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from engine.bars import BarAggregator
-from engine.blocks import Bars, MarketBlock, Trades
+from engine.blocks import Bars, Int64, MarketBlock, Trades
 from engine.journal import Journal
 from engine.messages import BarTaint
 from engine.ports import Item
+from engine.sessions import sessions_of
 from engine.timeframes import MINUTE_NS, TIMEFRAMES
 from tests.makers import START_NS, bars, table, trades
 
 SECOND_NS = 1_000_000_000
 
 
-def aggregator(*symbols: str, build: tuple[str, ...] = ("1m",), feeds: int = 1, lateness_ns: int = 0) -> BarAggregator:
-    return BarAggregator(table(*symbols), TIMEFRAMES, build, feeds, lateness_ns)
+COUNTED = ("tick:3", "volume:100", "dollar:1000")
+TABLE = (*TIMEFRAMES, *COUNTED)
+
+
+def aggregator(
+    *symbols: str,
+    build: tuple[str, ...] = ("1m",),
+    feeds: int = 1,
+    lateness_ns: int = 0,
+    sessions: Sequence[tuple[str, str]] | None = None,
+) -> BarAggregator:
+    """`sessions` are those of all symbols, as UTC times; None trades around the clock."""
+    instruments = table(*symbols)
+    hours = None if sessions is None else sessions_of([utc_spans(sessions)], [0] * len(instruments))
+    frames = TABLE if set(build) & set(COUNTED) else TIMEFRAMES
+    return BarAggregator(instruments, frames, build, feeds, lateness_ns, hours)
+
+
+def utc(text: str) -> int:
+    """`2020-03-09 13:30` as nanoseconds."""
+    return int(np.datetime64(text, "ns").astype(np.int64))
+
+
+def utc_spans(spans: Sequence[tuple[str, str]]) -> tuple[Int64, Int64]:
+    return np.array([utc(open_) for open_, _ in spans]), np.array([utc(close) for _, close in spans])
+
+
+def trades_at(*texts_and_prices: tuple[str, float], **columns: object) -> Trades:
+    """Trades at UTC times."""
+    times = np.array([utc(text) for text, _ in texts_and_prices])
+    prices = [price for _, price in texts_and_prices]
+    return trades(*prices, **({"time_ns": times, "received_ns": times, "size": 1.0} | columns))
+
+
+def spans(bars_: Bars) -> list[tuple[str, str, str]]:
+    """Timeframe, open and close in UTC, to the minute where that is exact."""
+    return [
+        (TABLE[frame], text(open_ns), text(close_ns))
+        for frame, open_ns, close_ns in zip(bars_.timeframe, bars_.open_ns, bars_.close_ns, strict=True)
+    ]
+
+
+def text(time_ns: int) -> str:
+    stamp = str(np.datetime64(int(time_ns), "ns")).replace("T", " ")
+    return stamp.removesuffix(":00.000000000").removesuffix(".000000000")
 
 
 def run(stage: BarAggregator, *facts: Item) -> list[Item]:

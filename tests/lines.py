@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
+import msgspec
 
 from engine.actor import run_line
 from engine.app import MARKET, ROUTER, Line, build_line
@@ -68,7 +69,10 @@ def recorded(*rows: Item, symbols: int = 1, detect_on: Sequence[str] = (), **cha
 
 
 def line(market: Recorded, settings: Config | None = None, **parts: Any) -> Line:
-    return build_line(settings or lively(), market.start, market.table, **parts)
+    chosen = settings or lively()
+    late_ms = chosen.run.lateness_ms
+    start = market.start if late_ms == "feed" else msgspec.structs.replace(market.start, lateness_ns=late_ms * 10**6)
+    return build_line(chosen, start, market.table, **parts)
 
 
 @dataclass(frozen=True)

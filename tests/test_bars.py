@@ -29,6 +29,12 @@ def test_a_bar_holds_the_trades_of_its_interval() -> None:
     assert (bar.phase[0], bar.direction[0]) == (0, 0)
 
 
+def test_the_longest_silence_may_lie_between_two_blocks() -> None:
+    bar = closed(run(aggregator(), at((0, 10), (1, 11)), at((31, 12), (32, 13)), heartbeat(START_NS + MINUTE_NS)))
+
+    assert bar.gap_ms.tolist() == [30_000]
+
+
 def test_a_row_at_the_close_does_not_close_the_bar_and_one_nanosecond_later_does() -> None:
     at_close = trades(10, start_ns=START_NS + MINUTE_NS)
     just_after = trades(10, start_ns=START_NS + MINUTE_NS + 1)
@@ -208,6 +214,15 @@ def test_a_late_trade_taints_every_closed_bar_it_misses_longest_first() -> None:
     assert stage.counts["late_trades"] == 1
 
 
+def test_each_of_several_late_trades_taints() -> None:
+    stage = aggregator()
+
+    out = run(stage, at((0, 10), (61, 11), (30, 99), (31, 98), (31, 97)))
+
+    assert [taint.reason for taint in taints(out)] == ["late"] * 3
+    assert stage.counts["late_trades"] == 3
+
+
 def test_a_late_trade_of_a_passed_empty_interval_makes_no_bar() -> None:
     out = run(aggregator(), at((0, 10), (301, 11), (130, 99)), heartbeat(START_NS + 6 * MINUTE_NS))
 
@@ -233,6 +248,17 @@ def test_lateness_keeps_a_bar_open_for_late_trades() -> None:
     bars_ = closed(out)
     assert (ohlcv(bars_), bars_.release.tolist()) == ([(10, 12, 10, 12, 2)], [5])
     assert len(taints(out)) == 1
+
+
+def test_a_heartbeat_closes_a_bar_in_a_quiet_market_once_lateness_has_passed() -> None:
+    stage = aggregator(build=("1m", "5m"), lateness_ns=250_000_000)
+    due_ns = START_NS + 5 * MINUTE_NS + 250_000_000
+
+    early = closed(run(stage, at((299, 10)), heartbeat(due_ns - 1)))
+    due = closed(run(stage, heartbeat(due_ns)))
+
+    assert len(early) == 0
+    assert named(due) == ["5m", "1m"]
 
 
 def test_lateness_before_anything_is_proven_releases_nothing() -> None:

@@ -131,6 +131,17 @@ def test_a_revised_bar_taints_and_changes_nothing(between: tuple[Item, ...], col
     assert stage.counts["revised_bars"] == 1
 
 
+@pytest.mark.parametrize(("error", "differing"), [(1e-10, 0), (1e-8, 1)])
+def test_volumes_of_derived_bars_agree_within_rounding(error: float, differing: int) -> None:
+    stage = aggregator()
+    venue = minute_bars((0, 10), open=10.0, high=10.0, low=10.0, volume=1 + error)
+
+    out = run(stage, at((0, 10), (61, 11)), venue)
+
+    assert len(taints(out)) == stage.counts["differing_bars"] == differing
+    assert stage.counts["duplicate_bars"] == 1 - differing
+
+
 def test_an_outside_bar_that_comes_too_late_taints_and_is_not_folded() -> None:
     stage = aggregator(build=("5m",))
 

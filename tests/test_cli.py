@@ -151,7 +151,6 @@ def test_the_store_holds_the_run(feed: Path, lively: Path, tmp_path: Path) -> No
 BAD_FEEDS = {
     "empty": ("", "empty"),
     "header_only": (HEADER + "\n", "header only"),
-    "no_volume": ("time,open,high,low,close\n2020-01-01,1,1,1,1\n2020-01-02,1,1,1,1\n", "volume"),
     "unknown_columns": ("alpha,beta\n1,2\n", "alpha"),
     "not_a_table": ("<html><body>Error 503</body></html>\n", ""),
     "text_for_a_price": (HEADER + "\nA,2020-01-01,1,1,1,x,1\nA,2020-01-02,1,1,1,1,1\n", "close"),
@@ -169,7 +168,7 @@ def test_a_bad_feed_is_one_message_and_65(name: str, tmp_path: Path) -> None:
     path.write_text(content)
     export = tmp_path / "events.csv"
 
-    result = wyckoff("replay", path, "--events", export)
+    result = wyckoff("replay", path, "--events", export, "--strict")
 
     told(result, 65, "bad.csv", part)
     assert not export.exists()
@@ -299,7 +298,9 @@ def test_a_full_disk_while_writing_the_tape_is_told_and_leaves_no_export(feed: P
     assert not events.exists()
 
 
-@pytest.mark.parametrize("option", [["--from", "2020-01-01"], ["--map", "volume=v"], ["--sorted"], ["--no-adjust"]])
+@pytest.mark.parametrize(
+    "option", [["--from", "2020-01-01"], ["--map", "volume=v"], ["--sorted"], ["--adjust", "none"]]
+)
 def test_an_option_for_files_is_refused_with_a_tape(option: list[str], feed: Path, tmp_path: Path) -> None:
     tape = tmp_path / "day.tape"
     wyckoff("replay", feed, "--tape", tape)

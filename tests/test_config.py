@@ -73,6 +73,36 @@ def test_no_value_is_repeated_in_an_error(overlay: Path) -> None:
     assert "topsecret" not in "".join(mistakes(overlay, "[run]\ncash = 'topsecret'\n"))
 
 
+def test_where_metadata_lies_is_no_part_of_the_hash(overlay: Path) -> None:
+    """What it says is in the instruments, which a tape holds; whether a recording is believed is a setting."""
+    plain = load([shipped("replay")])
+
+    assert loaded(overlay, "[instruments]\nfiles = ['somewhere.json']\n").hash == plain.hash
+    assert loaded(overlay, "[instruments]\nfrom_recording = true\n").hash != plain.hash
+
+
+@pytest.mark.parametrize("name", ["2m", "tick:0", "tick:1.5", "volume:", "dollar:1e6"])
+@pytest.mark.parametrize("key", ["timeframes", "detect_on"])
+def test_an_unknown_timeframe_is_refused(key: str, name: str, overlay: Path) -> None:
+    assert f"was {name}" in mistakes(overlay, f"[run]\n{key} = ['{name}']\n")[0]
+
+
+@pytest.mark.parametrize("lateness", ["-1", "3_600_001", "'late'", "1.5"])
+def test_lateness_is_that_of_the_feeds_or_a_number(lateness: str, overlay: Path) -> None:
+    assert loaded(overlay, "[run]\nlateness_ms = 250\n").run.lateness_ms == 250
+    assert loaded(overlay, "[run]\nlateness_ms = 'feed'\n").run.lateness_ms == "feed"
+
+    assert "run.lateness_ms" in mistakes(overlay, f"[run]\nlateness_ms = {lateness}\n")[0]
+
+
+@pytest.mark.parametrize(("key", "value"), [("hours", "'nights'"), ("min_quantity", "'-1'"), ("tick", "'0'")])
+def test_a_mistake_in_a_symbols_own_table_names_it(key: str, value: str, overlay: Path) -> None:
+    config = loaded(overlay, f"[instruments.symbols.'XBT/USD']\n{key} = {value}\n")
+
+    with pytest.raises(ConfigError, match=rf"instruments\.symbols\.XBT/USD\.{key}"):
+        config.instruments.instrument("XBT/USD", "USD", "trades")
+
+
 @pytest.mark.parametrize("text", ["[run\n", "mode = 'a'\nmode = 'b'\n"])
 def test_a_file_that_is_not_toml_is_named(text: str, overlay: Path) -> None:
     assert mistakes(overlay, text)[0].startswith(f"{overlay}: is not TOML")
@@ -108,7 +138,7 @@ def test_a_key_without_a_word_is_noticed() -> None:
 
 UNITS = re.compile(r"_(bp|ns|ms|percent|rows|minimum|per_share|entries|score|version)$")
 PLAIN = {"mode", "strategies", "cash", "currency", "timeframes", "tick", "lot", "point_value", "min_notional",
-         "calendar", "allows_negative", "rules"}  # fmt: skip
+         "min_quantity", "calendar", "allows_negative", "rules"}  # fmt: skip
 """Terms of the field, which need no comment."""
 
 
@@ -134,7 +164,8 @@ def test_every_setting_has_its_key_in_the_shipped_file() -> None:
 
 
 ALLOWED = {
-    "instruments.default.match_on", "instruments.symbols",  # taken from the feed; empty unless a user fills it
+    # Taken from the feed, from the account; empty unless a user fills it.
+    "instruments.default.match_on", "instruments.default.currency", "instruments.symbols",
     # How long a campaign may wait and how clear a change must be: they open no position.
     "campaigns.activate_score", "campaigns.opposite_score", "campaigns.dormant_bars", "campaigns.expire_bars",
     "campaigns.time_stop_bars",

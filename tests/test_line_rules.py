@@ -201,6 +201,7 @@ class Listed:
     kind = "bars"
     timeframe = "1d"
     rows_estimate = 0
+    lateness_ns = 0
     counts: Mapping[str, int] = {}
 
     def __init__(self, name: str, symbols: tuple[str, ...], block: Bars) -> None:

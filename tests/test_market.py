@@ -1,11 +1,13 @@
 """Market: where it stops, what it says there and in which order, and that chunking cannot matter."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from math import isnan, nan
 
 import numpy as np
 import pytest
 
+from adapters.paper import PaperBook
 from engine.blocks import DERIVED, OUTSIDE, PARTIAL, Bars, MarketBlock, Quotes, equal
 from engine.market import Market
 from engine.market_kernel import Columns, mark, new_lanes, new_levels, scan
@@ -33,6 +35,7 @@ from tests.makers import START_NS, bars, session, table, trades
 from tests.market_rig import (
     FREE,
     MINUTE,
+    Reaction,
     announcement,
     cancel,
     detections,
@@ -66,6 +69,12 @@ def closed_at(release: list[int], close: list[float], **columns: object) -> Bars
 
 def process(market: Market, *items: Item) -> list[Item]:
     return [out for item in items for out in market.process(item)]
+
+
+def reacting(market: Market, item: Item, react: Reaction) -> Iterator[Item]:
+    for out in market.process(item):
+        react(market, out)
+        yield out
 
 
 def watching(market: Market, *requests: object) -> Market:
@@ -303,21 +312,87 @@ def test_a_line_time_watch_fires_before_the_first_row_that_proves_it() -> None:
 def test_line_time_watches_fire_after_the_bars_and_by_time() -> None:
     market = watching(
         market_of(),
-        watch(WatchKind.LINE_TIME, time_ns=START_NS + 9, name="late"),
-        watch(WatchKind.LINE_TIME, time_ns=START_NS + 5, name="early"),
-        watch(WatchKind.LINE_TIME, time_ns=START_NS + 5, name="early too"),
+        watch(WatchKind.LINE_TIME, time_ns=START_NS + MINUTE + 9, name="late"),
+        watch(WatchKind.LINE_TIME, time_ns=START_NS + MINUTE, name="early"),
+        watch(WatchKind.LINE_TIME, time_ns=START_NS + MINUTE, name="early too"),
         watch(WatchKind.CLOSE_ABOVE, 5, name="bar"),
     )
 
-    out = process(market, lined(flat(10), closed=closed_at([1], [10.0])))
+    out = process(market, lined(flat(10, start_ns=START_NS + MINUTE), closed=closed_at([1], [10.0])))
 
     assert [one.watch_id for one in out if isinstance(one, Watched)] == ["bar", "early", "early too", "late"]
 
 
-def test_bars_alone_prove_no_line_time() -> None:
-    """A piece of bars cut from before a row announces nothing: its row has not come yet."""
+@pytest.mark.parametrize("is_watched", [True, False])
+@pytest.mark.parametrize("rows", [1, 0])
+def test_a_line_time_watch_fires_between_the_bars_of_one_row(rows: int, is_watched: bool) -> None:
+    """One row releases three minutes; what waits for the second sees two of them, not three."""
+    bar = (watch(WatchKind.CLOSE_ABOVE, 12, "bar"),) if is_watched else ()
+    market = watching(market_of(), watch(WatchKind.LINE_TIME, time_ns=START_NS + 2 * MINUTE), *bar)
+    block = lined(flat(10, start_ns=START_NS + 9 * MINUTE), closed=closed_at([1, 1, 1], [10.0, 10.0, 13.0]))
+
+    out = process(market, block if rows else block.piece((0, 0), (0, 3)))
+
+    names = [getattr(one, "watch_id", len(getattr(one, "closed", None) or ())) for one in out]
+    assert names == ([2, "w", 1, "bar", 0][: 4 + rows] if is_watched else [2, "w", 1])
+
+
+def test_a_watch_before_the_first_bar_of_a_row_fires_before_it() -> None:
     market = watching(market_of(), watch(WatchKind.LINE_TIME, time_ns=START_NS + 5))
     whole = lined(flat(10), closed=closed_at([1], [10.0]))
+
+    assert shape(process(market, whole)) == ["Watched", 1]
+
+
+def test_lateness_lets_a_bar_that_closed_before_a_watch_wait_behind_it() -> None:
+    instruments = table("AAA", match_on="bars")
+    market = Market(instruments, TIMEFRAMES, PaperBook(instruments, FREE), lateness_ns=7)
+    watching(market, watch(WatchKind.LINE_TIME, time_ns=START_NS + MINUTE + 6), watch(WatchKind.CLOSE_ABOVE, 5, "bar"))
+
+    out = process(market, lined(flat(10, start_ns=START_NS + MINUTE), closed=closed_at([1], [10.0])))
+
+    assert [one.watch_id for one in out if isinstance(one, Watched)] == ["w", "bar"]
+
+
+def test_an_order_expires_between_the_bars_of_one_row() -> None:
+    """Before a bar that closes after its time, so that what a close beyond a level asks for finds it gone."""
+    market = watching(
+        market_of(),
+        entry(OrderKind.LIMIT, limit_price=5, expires_ns=START_NS + MINUTE),
+        watch(WatchKind.CLOSE_ABOVE, 12, "bar"),
+    )
+    block = lined(flat(10, start_ns=START_NS + 9 * MINUTE), closed=closed_at([1, 1], [13.0, 13.0]))
+
+    assert shape(process(market, block)) == [0, "Watched", "Expired", 1]
+
+
+def test_an_unfinished_bar_proves_nothing() -> None:
+    """It is told when its feed ends, before the time at which it would have closed."""
+    market = watching(market_of(), watch(WatchKind.LINE_TIME, time_ns=START_NS + 5))
+    unfinished = closed_at([1], [10.0], source=PARTIAL)
+
+    out = process(market, *announcement(EndOfFeed(time_ns=START_NS, feed=0, sequence=1), START_NS + 4, unfinished))
+
+    assert shape(out) == [0, "EndOfFeed"]
+
+
+def test_a_watch_for_a_time_already_reached_waits_for_the_next_bar() -> None:
+    market = watching(market_of(), watch(WatchKind.LINE_TIME, time_ns=START_NS, name="0"))
+
+    def react(desk: Market, item: Item) -> None:
+        if isinstance(item, Watched):
+            desk.submit(watch(WatchKind.LINE_TIME, time_ns=START_NS, name=str(int(item.watch_id) + 1)))
+
+    block = lined(flat(10, start_ns=START_NS + 9 * MINUTE), closed=closed_at([1, 1], [10.0, 10.0]))
+    left = list(reacting(market, block, react))
+
+    assert shape(left) == ["Watched", 0, "Watched", 0, "Watched", 1]
+
+
+def test_bars_alone_prove_only_their_own_close() -> None:
+    """A piece of bars cut from before a row announces nothing: its row has not come yet."""
+    market = watching(market_of(), watch(WatchKind.LINE_TIME, time_ns=START_NS + MINUTE + 5))
+    whole = lined(flat(10, start_ns=START_NS + MINUTE), closed=closed_at([1], [10.0]))
 
     out = process(market, whole.piece((0, 0), (0, 1)), detections(START_NS), whole.piece((0, 1), (1, 1)))
 
@@ -325,7 +400,7 @@ def test_bars_alone_prove_no_line_time() -> None:
 
 
 def test_a_control_fact_without_its_own_announcement_reaches_nothing() -> None:
-    market = watching(market_of(), watch(WatchKind.LINE_TIME, time_ns=START_NS + 5))
+    market = watching(market_of(), watch(WatchKind.LINE_TIME, time_ns=START_NS + MINUTE))
     bars_only = lined(flat(10), closed=closed_at([1], [10.0])).piece((0, 0), (0, 1))
 
     assert shape(process(market, bars_only, Heartbeat(time_ns=START_NS, feed=0, sequence=9))) == [0, "Heartbeat"]
@@ -582,7 +657,8 @@ def scan_arguments(columns: tuple[np.ndarray, ...], random: np.random.Generator)
     kinds[:, 0] = random.integers(0, 2, 3)
     due_ns = START_NS + int(random.integers(0, 40)) * MINUTE
     account = np.array([100.0, float(random.choice([-np.inf, 90.0]))])
-    return [2, 0, 20, 0, 6, -1, 1, due_ns, True, lanes, kinds, account, levels, *columns]
+    watched = bool(random.integers(0, 2))
+    return [2, 0, 20, 0, 6, -1, -1, 1, due_ns - 5, due_ns, watched, lanes, kinds, account, levels, *columns]
 
 
 def test_a_mark_moves_equity_by_what_is_held() -> None:

@@ -162,6 +162,15 @@ def test_negative_prices_are_for_instruments_that_allow_them() -> None:
     assert refused(entry(OrderKind.LIMIT, limit_price=-100), allows_negative=True) == ""
 
 
+def test_an_entry_below_the_smallest_quantity_is_rejected_and_an_exit_is_not() -> None:
+    assert refused(entry(OrderKind.LIMIT, limit_price=100), min_quantity=Decimal(10)) == ""
+    assert refused(entry(OrderKind.LIMIT, limit_price=100), min_quantity=Decimal(11)) == "LOT"
+
+    venue = Venue(FREE, table("AAA", min_quantity=Decimal(10)))
+    entered = venue.send(entry(OrderKind.LIMIT, limit_price=100), target(100, quantity=1))
+    assert told(entered)[1] == ("TARGET1", "Accepted")
+
+
 def test_an_exit_is_not_refused_for_being_small() -> None:
     venue = Venue(FREE, table("AAA", min_notional=Decimal(900)))
 

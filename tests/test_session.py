@@ -1,16 +1,21 @@
 """A session: what several feeds are together, and where a cut-off one goes on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import pytest
 
 from adapters.merging import merge
+from engine.app import sessions_by
 from engine.blocks import MarketBlock
 from engine.config import Config, ConfigError, load, shipped
+from engine.definitions import Definition, VenueMetadata
+from engine.instruments import InstrumentError
 from engine.messages import EndOfFeed, Instrument, SessionStart
 from engine.ports import Item
 from engine.session import Session, from_feeds, skip
+from engine.timeframes import TIMEFRAMES
 from tests.makers import START_NS, bars, end_of_feed, heartbeat, trades
 
 CONFIG = load([shipped("replay")])
@@ -26,6 +31,7 @@ class ListFeed:
     kind: str = "bars"
     timeframe: str = "1d"
     rows: int = 3
+    lateness_ns: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -42,8 +48,8 @@ class ListFeed:
         yield EndOfFeed(time_ns=START_NS, feed=feed)
 
 
-def session(*feeds: ListFeed, config: Config = CONFIG) -> Session:
-    return from_feeds(config, feeds, merge, 4_096)
+def session(*feeds: ListFeed, config: Config = CONFIG, known: Sequence[VenueMetadata] = ()) -> Session:
+    return from_feeds(config, feeds, merge, 4_096, known)
 
 
 def configured(**run: object) -> Config:
@@ -84,6 +90,104 @@ def test_detection_is_on_what_the_feeds_have() -> None:
 
 def test_detection_may_be_asked_for_by_name() -> None:
     assert session(ListFeed("days", ("A",)), config=configured(detect_on=("1d", "1w"))).start.detect_on == ("1d", "1w")
+
+
+def test_counted_bars_join_the_table_and_may_be_detected_on() -> None:
+    names = (*CONFIG.run.timeframes, "volume:50000", "tick:100")
+    config = configured(timeframes=names, detect_on=("tick:100",))
+
+    found = session(ListFeed("t", ("A",), "trades", ""), config=config).start
+
+    assert found.timeframes == (*TIMEFRAMES, "tick:100", "volume:50000")
+    assert found.detect_on == ("tick:100",)
+
+
+@pytest.mark.parametrize(("wanted", "expected"), [("feed", 250_000_000), (0, 0), (1_500, 1_500_000_000)])
+def test_lateness_is_that_of_the_slowest_feed_unless_it_is_said(wanted: object, expected: int) -> None:
+    feeds = (ListFeed("file", ("A",)), ListFeed("raw", ("B",), lateness_ns=250_000_000))
+
+    assert session(*feeds, config=configured(lateness_ms=wanted)).start.lateness_ns == expected
+
+
+def test_a_session_without_calendars_names_none() -> None:
+    found = session(ListFeed("days", ("A",)))
+
+    assert (found.calendars, found.start.sessions) == ((), ())
+
+
+def test_a_session_names_each_of_its_calendars_by_what_they_hold() -> None:
+    found = session(
+        ListFeed("days", ("A", "B", "C")), config=traded({"A": {"calendar": "FX"}, "C": {"calendar": "FX"}})
+    )
+
+    assert [one.identity for one in found.calendars] == list(found.start.sessions)
+    assert [one.split()[:2] for one in found.start.sessions] == [["FX", "regular"]]
+    assert sessions_by(found.table, found.calendars).calendar.tolist() == [0, -1, 0]  # type: ignore[union-attr]
+
+
+def traded(symbols: dict[str, dict[str, str]]) -> Config:
+    return CONFIG.model_copy(update={"instruments": CONFIG.instruments.model_copy(update={"symbols": symbols})})
+
+
+@dataclass
+class ListMetadata:
+    """What a venue says, given as keyword arguments of one symbol."""
+
+    name: str
+    said: Definition
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return (self.said.symbol,)
+
+    def definition(self, symbol: str) -> Definition | None:
+        return self.said if symbol == self.said.symbol else None
+
+
+def test_a_table_of_its_own_beats_the_venue_and_the_venue_beats_the_default() -> None:
+    venue = ListMetadata("v.json", Definition(symbol="A", tick=Decimal("0.5"), lot=Decimal("0.1"), currency="USDT"))
+
+    found = session(ListFeed("days", ("A",)), config=traded({"A": {"lot": "3"}}), known=[venue])
+
+    one = found.defined[0]
+    assert (one.instrument.tick, one.instrument.lot, one.instrument.currency) == (Decimal("0.5"), Decimal(3), "USDT")
+    origins = {name: one.origins[name] for name in ("lot", "tick", "currency", "asset_class", "match_on")}
+    assert list(origins.values()) == ["instruments.symbols.A", "v.json", "v.json", "instruments.default", "the feed"]
+
+
+def test_the_account_pays_in_its_own_currency_where_nobody_names_one() -> None:
+    one = session(ListFeed("days", ("A",))).defined[0]
+
+    assert (one.instrument.currency, one.origins["currency"]) == ("USD", "run.currency")
+
+
+def test_a_symbol_that_no_venue_lists_needs_a_tick_and_a_lot_of_its_own() -> None:
+    venue = ListMetadata("v.json", Definition(symbol="B", tick=Decimal(1)))
+
+    with pytest.raises(InstrumentError, match=r"A: must be in v\.json or have tick and lot.*was in neither"):
+        session(ListFeed("days", ("A",)), known=[venue])
+    with pytest.raises(InstrumentError, match="A: must be in"):
+        session(ListFeed("days", ("A",)), config=traded({"A": {"tick": "1"}}), known=[venue])
+
+    found = session(ListFeed("days", ("A",)), config=traded({"A": {"tick": "1", "lot": "1"}}), known=[venue])
+    assert found.table.named("A").tick == 1
+
+
+def test_venues_at_odds_are_refused_unless_the_symbols_own_table_decides() -> None:
+    venues = [ListMetadata(f"{lot}.json", Definition(symbol="A", lot=Decimal(lot))) for lot in (1, 2)]
+
+    with pytest.raises(InstrumentError, match=r"A: lot is 1 in 1\.json and 2 in 2\.json"):
+        session(ListFeed("days", ("A",)), known=venues)
+
+    assert session(ListFeed("days", ("A",)), config=traded({"A": {"lot": "7"}}), known=venues).table[0].lot == 7
+    assert session(ListFeed("days", ("A",)), known=[venues[0], venues[0]]).table[0].lot == 1
+
+
+def test_what_a_venue_says_is_checked_like_all_else() -> None:
+    venue = ListMetadata("v.json", Definition(symbol="A", tick=Decimal(0)))
+
+    with pytest.raises(InstrumentError, match="A: tick must be > 0, was 0"):
+        session(ListFeed("days", ("A",)), known=[venue])
 
 
 def test_detection_on_bars_that_nobody_builds_is_refused() -> None:

@@ -25,8 +25,9 @@ class Codec(Protocol):
 
     Damaged frames go to `rows.malformed`, frames that carry no market row to `rows.passed`
     (acknowledgements, heartbeats, order books), and frames of no known shape to `rows.unknown`.
-    Each call reports its frame to exactly one of rows (at least one `trade`, `quote`, `bar` or
-    `unfinished`), `passed`, `unknown` or `malformed`.
+    Each call reports its frame to exactly one of rows (at least one `trade`, `quote`, `bar`,
+    `unfinished` or `skipped`), `passed`, `unknown` or `malformed`; so a frame is read whole before
+    its first row is given away. Numbers are finite, integers fit the columns (`adapters.codecs.fields`).
     """
 
     def decode(self, frame: bytes, received_ns: int, rows: "RowBuffer") -> None: ...
@@ -46,10 +47,11 @@ class RowBuffer:
         self.rows = 0
         self._numbers = numbers
         self._feed = feed
-        self._trades = "trades" in kinds
-        self._quotes = "quotes" in kinds
-        self._bars = "bars" in kinds
-        self._runs: list[tuple[type[MarketBlock], list[tuple[float, ...]]]] = []
+        self.wants_trades = "trades" in kinds
+        self.wants_quotes = "quotes" in kinds
+        self.wants_bars = "bars" in kinds
+        self._rows: dict[type[MarketBlock], list[tuple[float, ...]]] = {Trades: [], Quotes: [], Bars: []}
+        self._runs: list[tuple[type[MarketBlock], int]] = []
         self._kind: type[MarketBlock] | None = None
         self._run: list[tuple[float, ...]] = []
 
@@ -58,7 +60,7 @@ class RowBuffer:
     ) -> None:
         """`side` is the aggressor's: 1 buyer, -1 seller, 0 unknown; `trade_id` 0 where the venue gives none."""
         number = self._numbers.get(symbol)
-        if number is None or not self._trades:
+        if number is None or not self.wants_trades:
             self._unwanted(number)
             return
         if self._kind is not Trades:
@@ -71,7 +73,7 @@ class RowBuffer:
     ) -> None:
         """A venue that stamps no quotes gives the time of receipt as `time_ns`."""
         number = self._numbers.get(symbol)
-        if number is None or not self._quotes:
+        if number is None or not self.wants_quotes:
             self._unwanted(number)
             return
         if self._kind is not Quotes:
@@ -85,7 +87,7 @@ class RowBuffer:
     ) -> None:  # fmt: skip
         """A finished bar over [open_ns, close_ns). Other timeframes than the engine's are not for this."""
         number = self._numbers.get(symbol)
-        if number is None or not self._bars:
+        if number is None or not self.wants_bars:
             self._unwanted(number)
             return
         if self._kind is not Bars:
@@ -93,6 +95,10 @@ class RowBuffer:
         frame = TIMEFRAMES.index(timeframe)
         self._run.append((open_ns, close_ns, received_ns, number, frame, open_, high, low, close, volume, trades))
         self.rows += 1
+
+    def skipped(self) -> None:
+        """A frame of rows that nobody wants, left unread: see `wants_quotes` and its like."""
+        self.counts["unwanted_kind"] += 1
 
     def unfinished(self) -> None:
         """A bar that its venue has not closed yet."""
@@ -114,13 +120,23 @@ class RowBuffer:
 
     def take(self) -> list[MarketBlock]:
         """All rows since the last call, unnumbered."""
-        runs, self._runs = self._runs, []
-        self._kind, self._run, self.rows = None, [], 0
-        return [self._block(kind, rows) for kind, rows in runs if rows]
+        rows, runs = self._rows, self._runs
+        self._rows = {kind: [] for kind in rows}
+        self._kind, self._run, self._runs, self.rows = None, [], [], 0
+        whole = {kind: self._block(kind, of_kind) for kind, of_kind in rows.items() if of_kind}
+        taken = []
+        # A run begins at a row of its kind and ends where the next run of that kind begins.
+        ends = {kind: len(of_kind) for kind, of_kind in rows.items()}
+        for kind, start in reversed(runs):
+            block = whole[kind].slice(start, ends[kind])
+            block.sequence = 0
+            ends[kind] = start
+            taken.append(block)
+        return taken[::-1]
 
     def _begin(self, kind: type[MarketBlock]) -> None:
-        self._kind, self._run = kind, []
-        self._runs.append((kind, self._run))
+        self._kind, self._run = kind, self._rows[kind]
+        self._runs.append((kind, len(self._run)))
 
     def _unwanted(self, number: int | None) -> None:
         self.counts["unwanted_symbol" if number is None else "unwanted_kind"] += 1

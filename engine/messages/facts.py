@@ -9,7 +9,8 @@ from engine.messages.vocabulary import Role, Side
 class SessionStart(Message, frozen=True):
     """First fact of a session. Feed, timeframe and instrument numbers index these tuples.
 
-    `detect_on` names the timeframes on which structure is looked for.
+    `detect_on` names the timeframes on which structure is looked for. Bars wait `lateness_ns` for
+    late rows. `sessions` has one line for each set of trading sessions: calendar, hours, hash.
     """
 
     time_ns: int
@@ -21,10 +22,16 @@ class SessionStart(Message, frozen=True):
     currency: str
     sequence: int = 0
     detect_on: tuple[str, ...] = ()
+    lateness_ns: int = 0
+    sessions: tuple[str, ...] = ()
 
 
 class Instrument(Message, frozen=True):
-    """One tradable thing. Bounds: `tick`, `lot`, `point_value` > 0; `min_notional` >= 0."""
+    """One tradable thing. Bounds: `tick`, `lot`, `point_value` > 0; `min_notional`, `min_quantity` >= 0.
+
+    `calendar` names the exchange whose sessions it trades in ("" never closes), `hours` which
+    part of them: regular or extended.
+    """
 
     symbol: str
     asset_class: str
@@ -37,6 +44,8 @@ class Instrument(Message, frozen=True):
     match_on: str
     allows_negative: bool
     sequence: int = 0
+    hours: str = "regular"
+    min_quantity: Decimal = Decimal(0)
 
 
 class Heartbeat(Message, frozen=True):

@@ -32,7 +32,8 @@ UNSIZED = Sized(ZERO, ZERO, 0, ZERO)
 def size(intent: Intent, instrument: Instrument, equity: int, cap_bp: int) -> Sized:
     """floor(equity * risk_bp / unit risk) in lots, at most `cap_bp` of equity in notional.
 
-    `equity` in 1e-8 account units. Below one lot or the smallest notional the quantity is 0.
+    `equity` in 1e-8 account units. Below one lot, the smallest quantity or the smallest
+    notional it is 0.
     """
     if equity <= 0 or not all(one.is_finite() for one in (intent.limit_price, intent.stop_price, intent.risk_bp)):
         return UNSIZED
@@ -45,7 +46,7 @@ def size(intent: Intent, instrument: Instrument, equity: int, cap_bp: int) -> Si
         wanted = min(wanted, MONEY.divide(_share(equity, Decimal(cap_bp)), unit_notional))
     quantity = whole_lots(instrument, wanted)
     notional = MONEY.multiply(unit_notional, quantity)
-    if notional < instrument.min_notional:
+    if notional < instrument.min_notional or quantity < instrument.min_quantity:
         quantity, notional = ZERO, ZERO
     return Sized(quantity, unit_risk, risk_units(UPWARD.multiply(unit_risk, quantity)), notional)
 

@@ -1,12 +1,15 @@
 """Makers of files, and a reader that gives a whole file as one block."""
 
 import gzip
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from adapters.cleaning import CleaningSettings
 from adapters.files import DROPPED, FileFeed, FileOptions, open_feed
 from engine.blocks import MarketBlock
-from engine.messages import EndOfFeed
+from engine.messages import EndOfFeed, Quarantine
+from engine.timeframes import TIMEFRAMES
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -22,6 +25,11 @@ PRINTS = """time,price,size,side,id
 1600000000001,10.6,2,sell,3
 1600000000002,10.4,3,b,4
 """
+
+
+BELIEVING = CleaningSettings(
+    bad_rows="refuse", trade_band=inf, bar_bands=(inf,) * len(TIMEFRAMES), hole_band=inf, reuse_ratio=inf
+)
 
 
 class Read(NamedTuple):
@@ -48,11 +56,13 @@ def collect(feed: FileFeed, chunk: int = 4096) -> Read:
     *blocks, end = feed.facts(numbers, 0, chunk)
     assert isinstance(end, EndOfFeed)
     rows = [block for block in blocks if isinstance(block, MarketBlock)]
-    assert len(rows) == len(blocks)
+    assert all(isinstance(fact, Quarantine) for fact in blocks if not isinstance(fact, MarketBlock))
     joined = type(rows[0]).join(rows) if rows else None
     assert feed.counts["rows"] == sum(map(len, rows)) + sum(feed.counts.get(reason, 0) for reason in DROPPED)
     return Read(feed, joined, end, [len(block) for block in rows])
 
 
 def read(path: Path, chunk: int = 4096, **options: Any) -> Read:
+    """As a reader sees the file: rows that cannot be market data are refused, any price is believed."""
+    options.setdefault("cleaning", BELIEVING)
     return collect(open_feed(path, FileOptions(**options)), chunk)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,9 +17,11 @@ from adapters.files import open_feed
 from engine.blocks import BlockError, equal
 from engine.timeframes import DAY_NS
 from tests.adapters.file_makers import DAILY, PRINTS, read, write
+from tests.adapters.table_makers import found_in
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
+feather = pytest.importorskip("pyarrow.feather")
 
 PRICES: dict[str, Any] = {"Open": [10.0, 11.0, 12.0], "High": [12, 13, 14], "Low": [9, 10, 11], "Close": [11, 12, 13]}
 DAYS = [date(2020, 1, day) for day in (1, 2, 3)]
@@ -104,6 +107,67 @@ def test_rows_without_prices_are_dropped(tmp_path: Path) -> None:
     assert found.counts == {"rows": 3, "nan_row": 1}
 
 
+@pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])
+def test_feather_gives_the_rows_of_the_csv(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / "AAA.feather"
+    feather.write_feather(pa.table(daily(symbol=["AAA", None, "AAA"], Date=MIDNIGHTS)), path, compression=compression)
+    with pytest.raises(BlockError, match=r"AAA\.feather: row 2: symbol must be a name, was ''"):
+        read(path)
+    feather.write_feather(pa.table(daily(symbol=["AAA", " AAA ", "AAA"])), path, compression=compression, chunksize=2)
+
+    assert equal(read(path).block, read(write(tmp_path, DAILY)).block)
+
+
+def test_texts_of_a_slice_and_of_large_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.parquet.PAGE_ROWS", 2)
+    names = ["AAA", "BBB", "C", "C", "AAA"]
+    path = tmp_path / "x.feather"
+    for kind in (pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())):
+        columns = {
+            "time": [1577836800] * 5,
+            "price": [1.0] * 5,
+            "size": [1.0] * 5,
+            "symbol": pa.array(names).cast(kind),
+        }
+        feather.write_feather(pa.table(columns), path)
+
+        found = found_in(path)
+
+        assert [found.symbols[code] for code in found.column("symbol")] == names
+
+
+def test_a_text_behind_a_null_is_nothing(tmp_path: Path) -> None:
+    _, offsets, data = pa.array(["AAA", "BBB", "AAA"]).buffers()
+    symbols = pa.StringArray.from_buffers(3, offsets, data, pa.py_buffer(b"\x05"))
+    path = tmp_path / "AAA.feather"
+    feather.write_feather(pa.table(daily(symbol=symbols)), path)
+
+    with pytest.raises(BlockError, match="row 2: symbol must be a name, was ''"):
+        found_in(path)
+
+
+def test_offsets_that_leave_the_file_are_refused(tmp_path: Path) -> None:
+    _, _, data = pa.array(["AAA", "BBB", "AAA"]).buffers()
+    offsets = pa.py_buffer(np.array([0, 3, 1_000_000, 9], np.int32).tobytes())
+    path = tmp_path / "AAA.feather"
+    columns = daily(symbol=pa.StringArray.from_buffers(3, offsets, data))
+    feather.write_feather(pa.table(columns), path, compression="uncompressed")
+
+    with pytest.raises(FormatError, match="Feather must be sound, was truncated or damaged"):
+        found_in(path)
+
+
+def test_old_and_truncated_feather(tmp_path: Path) -> None:
+    path = tmp_path / "AAA.feather"
+    path.write_bytes(b"FEA1" + bytes(600))
+    with pytest.raises(FormatError, match=r"AAA\.feather: Feather must be of version 2, was version 1"):
+        open_feed(path)
+    feather.write_feather(pa.table(daily()), path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(FormatError, match="Feather must be sound, was truncated or damaged"):
+        open_feed(path)
+
+
 def test_a_file_of_many_pages_counts_its_rows_from_one(tmp_path: Path) -> None:
     size = 150_000
     start = datetime(2020, 1, 1)
@@ -117,7 +181,7 @@ def test_a_file_of_many_pages_counts_its_rows_from_one(tmp_path: Path) -> None:
 
     assert whole.counts == {"rows": size}
     with pytest.raises(BlockError, match=r"AAA\.parquet: row 140001: price must be > 0, was -1\.0"):
-        read(save(tmp_path, columns))
+        found_in(save(tmp_path, columns))
 
 
 def test_an_absent_time_is_refused(tmp_path: Path) -> None:
@@ -174,9 +238,11 @@ def test_parquet_with_two_columns_of_one_name(tmp_path: Path) -> None:
 
 
 @settings(max_examples=150, deadline=5_000, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(at=st.integers(0, 100_000), bit=st.integers(1, 255), cut=st.booleans())
-def test_a_damaged_file_is_read_or_refused(tmp_path: Path, at: int, bit: int, cut: bool) -> None:
+@given(at=st.integers(0, 100_000), bit=st.integers(1, 255), cut=st.booleans(), is_feather=st.booleans())
+def test_a_damaged_file_is_read_or_refused(tmp_path: Path, at: int, bit: int, cut: bool, is_feather: bool) -> None:
     path = save(tmp_path, daily())
+    if is_feather:
+        feather.write_feather(pa.table(daily(symbol=["A", "B", "A"])), path)
     data = bytearray(path.read_bytes())
     data[at % len(data)] ^= bit
     path.write_bytes(data[: at % len(data)] if cut else data)

@@ -9,6 +9,7 @@ import pytest
 from adapters.feed_errors import FormatError
 from adapters.files import FileOptions, open_feed
 from engine.blocks import BlockError, MarketBlock, equal
+from engine.messages import EndOfFeed, Quarantine
 from tests.adapters.file_makers import PRINTS, collect, read, write
 
 
@@ -45,8 +46,8 @@ def test_a_repeated_trade_id_is_dropped(tmp_path: Path) -> None:
 
     found = read(write(tmp_path, text))
 
-    assert found.counts == {"rows": 7, "duplicate": 1, "duplicate_conflicting": 1}
-    assert found.block.trade_id.tolist() == [1, 2, 3, 4, 4]
+    assert found.counts == {"rows": 7, "duplicate": 1, "duplicate_conflicting": 2}
+    assert found.block.trade_id.tolist() == [1, 2, 3, 4]
 
 
 def test_an_absent_id_repeats_nothing_and_a_text_id_is_one(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_stacked_symbols_are_merged_by_time_then_symbol(tmp_path: Path) -> None:
 
     found = read(write(tmp_path, "\n".join(["symbol,time,price,size", *rows])), sort=False)
 
-    assert found.counts == {"rows": 6}
+    assert found.counts == {"rows": 6, "stacked": 6}
     assert found.block.instrument.tolist() == [0, 1] * 3
 
 
@@ -116,10 +117,24 @@ def test_any_chunk_gives_the_same_rows(tmp_path: Path, chunk: int) -> None:
 def test_a_repeat_across_two_blocks_of_the_file_is_seen(tmp_path: Path) -> None:
     lines = many(40_000, step=40_000).splitlines()
 
-    found = read(write(tmp_path, "\n".join([*lines, lines[1], lines[-1]])))
+    found = read(write(tmp_path, "\n".join([*lines, lines[-4_000], lines[-1]])))
 
     assert found.counts == {"rows": 40_002, "duplicate": 2}
     assert found.block.trade_id.tolist() == list(range(1, 40_001))
+
+
+def test_rows_that_are_no_trades_are_withheld_told_and_come_before_the_end(tmp_path: Path) -> None:
+    path = write(tmp_path, PRINTS + "1600000000003,0,5,buy,9\n1600000000004,99,5,buy,10\n")
+
+    *_, first, second, end = open_feed(path).facts({"AAA": 0}, 2, 100)
+
+    assert [first, second] == [
+        Quarantine(time_ns=1600000000002 * 1_000_000, feed=2, symbol="AAA", reason=reason, count=1)
+        for reason in ("bad_price", "absurd_price")
+    ]
+    assert end == EndOfFeed(time_ns=1600000000002 * 1_000_000, feed=2)
+    with pytest.raises(BlockError, match=r"AAA\.csv: row 6: price must be > 0, was 0\.0"):
+        read(path)
 
 
 def test_a_file_in_order_is_streamed_in_bounded_memory(tmp_path: Path) -> None:

@@ -119,6 +119,13 @@ def test_below_the_smallest_notional_there_is_no_size() -> None:
     assert size(enter(risk_bp=1), instrument(min_notional=Decimal("100.01")), EQUITY, 2000).quantity == 0
 
 
+def test_below_the_smallest_quantity_there_is_no_size() -> None:
+    least = size(enter(risk_bp=1), instrument(min_quantity=Decimal(1)), EQUITY, 2000)
+    none = size(enter(risk_bp=1), instrument(min_quantity=Decimal("1.5")), EQUITY, 2000)
+
+    assert (least.quantity, none.quantity, none.new_risk) == (1, 0, 0)
+
+
 def test_the_cap_never_lets_a_lot_more_through() -> None:
     assert size(enter(limit_price="100.00", stop_price=99), instrument(), EQUITY, 2000).quantity == 200
     assert size(enter(limit_price="100.01", stop_price=99), instrument(), EQUITY, 2000).quantity == 199

@@ -1,0 +1,88 @@
+"""The options of the commands that read feeds, as data: name, help, and the panel each stands in."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+READING = "Reading files"
+ADJUSTING = "Splits and dividends"
+INSTRUMENTS = "Instruments and sessions"
+OUTPUT = "Output"
+TAPE = "Tape"
+
+
+def _in(panel: str | None, name: str, metavar: str, text: str, default: bool | str = True) -> Any:
+    return typer.Option(*name.split(), metavar=metavar, help=text, show_default=default, rich_help_panel=panel)
+
+
+FEED = "Files of bars, trades or quotes, recordings of a venue's messages, or one tape."
+Feeds = Annotated[list[Path], typer.Argument(metavar="FEED", help=FEED)]
+Configs = Annotated[
+    list[Path] | None, _in(None, "-c --config", "FILE", "TOML over the shipped settings; repeatable, the last wins.")
+]
+Chunk = Annotated[int, typer.Option(min=1, metavar="N", help="Rows a block; any number gives the same digest.")]
+From = Annotated[str | None, _in(None, "--from", "TIME", "First time, ISO 8601, UTC.", "all")]
+Until = Annotated[str | None, _in(None, "--to", "TIME", "End time, not included.", "all")]
+Symbol = Annotated[str | None, _in(None, "--symbol", "NAME", "Symbol where no column says it.", "the file's name")]
+
+Timeframe = Annotated[
+    str | None, _in(READING, "--timeframe", "NAME", "Of bars: 1m 5m 15m 1h 4h 1d 1w.", "the spacing of the stamps")
+]
+Layout = Annotated[str | None, _in(READING, "--layout", "NAME", "Of a file without a header.", "what fits its rows")]
+Columns = Annotated[
+    str, _in(READING, "--columns", "A,B,...", "Column names of a file without a header.", "row 1, or --layout")
+]
+Mapping = Annotated[
+    list[str] | None,
+    _in(READING, "--map", "OURS=THEIRS", "Name a column that is not recognised: volume=Qty. Repeatable."),
+]
+Member = Annotated[str | None, _in(READING, "--member", "NAME", "Of an archive, by name or pattern.", "all of them")]
+Dates = Annotated[str, _in(READING, "--dates", "ORDER", "Of dates like 03/04/2020: mdy or dmy.")]
+Zone = Annotated[str, _in(READING, "--zone", "ZONE", "Time zone of stamps that name none.")]
+Fold = Annotated[str | None, _in(READING, "--fold", "NAME", "Timeframe that finer bars are put together to.")]
+Sorted = Annotated[bool, _in(READING, "--sorted", "", "Refuse a file that is out of time order.", "sort it")]
+Strict = Annotated[bool, _in(READING, "--strict", "", "Stop at a row that is no market data.", "withhold, count it")]
+Protocol = Annotated[
+    str, _in(READING, "--protocol", "NAME", "Of a recording that does not say it: binance, kraken.", "what fits")
+]
+
+Adjust = Annotated[str, _in(ADJUSTING, "--adjust", "HOW", "Rescale prices and volume: auto, none, splits, all.")]
+Adjustments = Annotated[
+    Path | None, _in(ADJUSTING, "--adjustments", "FILE", "Splits and dividends, where the feed has none.")
+]
+AdjustAsOf = Annotated[
+    str | None, _in(ADJUSTING, "--adjust-as-of", "DAY", "Whose prices stay as they are.", "the last one known")
+]
+
+Calendar = Annotated[
+    str | None,
+    _in(INSTRUMENTS, "--calendar", "NAME", "Sessions that close bars: XNYS, XLON, CMES, FX.", "the configuration's"),
+]
+Hours = Annotated[
+    str | None,
+    _in(INSTRUMENTS, "--hours", "NAME", "regular, or extended (US stocks, 04:00 to 20:00).", "the configuration's"),
+]
+Instruments = Annotated[
+    list[Path] | None,
+    _in(
+        INSTRUMENTS, "--instruments", "FILE", "Ticks and lots as a venue answers: exchangeInfo, AssetPairs. Repeatable."
+    ),
+]
+RecordedInstruments = Annotated[
+    bool, _in(INSTRUMENTS, "--recorded-instruments", "", "Believe what a recording was told by its venue.")
+]
+
+Tape = Annotated[Path | None, _in(TAPE, "--tape", "FILE", "Record the session on a new tape.")]
+Resume = Annotated[bool, _in(TAPE, "--resume", "", "Go on with the --tape that was cut off.")]
+
+Store = Annotated[Path | None, _in(OUTPUT, "--store", "FILE", "Keep the run in an SQLite store.")]
+Events = Annotated[Path | None, _in(OUTPUT, "--events", "FILE.csv", "Wyckoff events as they became known.")]
+Phases = Annotated[Path | None, _in(OUTPUT, "--phases", "FILE.csv", "Phase and confidence, one row a bar.")]
+Trades = Annotated[Path | None, _in(OUTPUT, "--trades", "FILE.csv", "Closed legs with profit and R.")]
+Decisions = Annotated[
+    Path | None, _in(OUTPUT, "--decisions", "FILE.jsonl", "Intents, verdicts, orders, executions, in order.")
+]
+Json = Annotated[bool, _in(OUTPUT, "--json", "", "JSON instead of the table.")]
+Quiet = Annotated[bool, _in(OUTPUT, "-q --quiet", "", "No progress bar, no notes while it runs.")]
+Color = Annotated[bool, _in(OUTPUT, "--color/--no-color", "", "Colour on a terminal; NO_COLOR is heeded.")]

@@ -2,6 +2,7 @@
 # Both build what they need on a machine with Python 3.11 and make, and nothing else.
 
 PYTHON ?= python3.11
+RUNS ?= 1000000
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := configs/lock
@@ -10,7 +11,7 @@ COMPILE := $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-h
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check bench soak format lock clean
+.PHONY: help demo test check bench soak fuzz format lock clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -30,13 +31,21 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-## make bench   bars/s and trades/s through the whole line, with peak memory
+## make bench   rows/s through the whole line, with peak memory; out of files, out of raw messages, into bars
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks.line
+	$(BIN)/python -m tests.benchmarks.bars
+	$(BIN)/python -m tests.benchmarks.feeds
+	$(BIN)/python -m tests.benchmarks.codecs
 
 ## make soak    the laws with many more examples than the suite has time for
 soak: $(VENV)/.dev
 	WYCKOFF_SOAK=1 $(BIN)/python -m pytest -n 2 -m "slow or not slow"
+
+## make fuzz    what readers and codecs make of 1,000,000 odd inputs; RUNS=... for another number
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz.fuzz_codecs -runs=$$(( $(RUNS) / 2 ))
+	$(BIN)/python -m tests.fuzz.fuzz_files -runs=$$(( $(RUNS) / 2 ))
 
 ## make format  rewrite the tree in the project's style
 format: $(VENV)/.dev

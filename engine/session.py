@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
 
+import msgspec
 import numpy as np
 
 from engine.blocks import Bars, MarketBlock, Quotes, Trades
@@ -16,7 +17,7 @@ from engine.chunks import count
 from engine.config import Config, ConfigError, Problem
 from engine.definitions import Defined, VenueMetadata
 from engine.instruments import MATCH_ON_BARS, MATCH_ON_TRADES, InstrumentTable
-from engine.messages import NEVER_NS, EndOfFeed, Message, SessionStart
+from engine.messages import NEVER_NS, EndOfFeed, Message, Quarantine, SessionStart
 from engine.ports import Feed, Item
 from engine.timeframes import TIMEFRAMES, sorted_timeframes
 
@@ -110,6 +111,8 @@ def _as_one(facts: Iterable[Item]) -> Iterator[Item]:
             closing_ns = max(closing_ns, fact.time_ns)
         elif isinstance(fact, Trades | Quotes | Bars) and fact.feed.any():
             yield fact.derive(feed=np.zeros(len(fact), np.int16))
+        elif isinstance(fact, Quarantine):
+            yield msgspec.structs.replace(fact, feed=0)
         else:
             yield fact
     yield EndOfFeed(time_ns=closing_ns, feed=0)

@@ -111,6 +111,8 @@ def _rows(summary: RunSummary) -> Iterator[tuple[str, list[str]]]:
     yield "rows dropped", _counts(summary.rows_dropped)
     if summary.rows_repaired:
         yield "rows repaired", _counts(summary.rows_repaired)
+    if summary.rows_noted:
+        yield "rows noted", _counts(summary.rows_noted)
     if summary.rows_unbarred:
         yield "in no bar", _counts(summary.rows_unbarred)
     if summary.unknown_messages:

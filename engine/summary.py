@@ -15,7 +15,7 @@ from engine.naming import NAMES
 from engine.session import NS_PER_MS, RecordedFeed, Session
 
 READ = "rows"
-REPAIRED = ("reversed", "sorted", "mixed_units")
+REPAIRED = ("reversed", "sorted", "stacked", "reordered", "mixed_units")
 """Keys of `Feed.counts` that are no reasons for dropping rows."""
 
 HINTS = dict.fromkeys(("NUMERIC", "SIZE_MIN"), "Do tick and lot in [instruments] fit this market?")
@@ -25,7 +25,8 @@ HINTS = dict.fromkeys(("NUMERIC", "SIZE_MIN"), "Do tick and lot in [instruments]
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """`heat_peak_bp` is the highest heat reached or approved, in basis points of equity; `pnl` is
     that of closed legs, costs in. `decisions` counts what the digest covers. `instruments` counts
-    them by who gave their tick; `rows_unbarred` are rows that no bar could take, `unknown_messages`
+    them by who gave their tick; `rows_noted` came out with something made up or marked by their publisher,
+    `rows_unbarred` are rows that no bar could take, `unknown_messages`
     a recording's that no codec knows, by the venue's word. `note` says why no trade was completed,
     "" where one was."""
 
@@ -39,6 +40,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     rows_read: int
     rows_dropped: dict[str, int]
     rows_repaired: dict[str, int]
+    rows_noted: dict[str, int]
     rows_unbarred: dict[str, int]
     unknown_messages: dict[str, int]
     instruments: dict[str, int]
@@ -77,8 +79,9 @@ def summary_of(line: Line, config: Config, session: Session, feeds: Sequence[Rec
         rows_read=sum(feed.counts.get(READ, 0) for feed in feeds) or sum(counts.rows.values()),
         rows_dropped=_reasons(feeds, repaired=False),
         rows_repaired=_reasons(feeds, repaired=True),
+        rows_noted=_summed(feeds, "told"),
         rows_unbarred={reason: rows for reason, rows in line.bars.counts.items() if rows},
-        unknown_messages=_unknown(feeds),
+        unknown_messages=_most_first(Counter(_summed(feeds, "unknown_kinds"))),
         instruments=_most_first(Counter(one.origins["tick"] for one in session.defined)),
         sessions=tuple(f"{one.name} {one.hours}" for one in session.calendars),
         lateness_ms=session.start.lateness_ns // NS_PER_MS,
@@ -131,12 +134,12 @@ def _reasons(feeds: Sequence[RecordedFeed], *, repaired: bool) -> dict[str, int]
     return dict(sorted(found.items()))
 
 
-def _unknown(feeds: Sequence[RecordedFeed]) -> dict[str, int]:
-    """Only recordings have messages, and only they have such a count."""
+def _summed(feeds: Sequence[RecordedFeed], counts: str) -> dict[str, int]:
+    """Counts that only some kinds of feed have: notes on a file's rows, a recording's unknown messages."""
     found: Counter[str] = Counter()
     for feed in feeds:
-        found.update(getattr(feed, "unknown_kinds", {}))
-    return _most_first(found)
+        found.update(getattr(feed, counts, {}))
+    return dict(sorted(found.items()))
 
 
 def _most_first(counts: dict[str, int]) -> dict[str, int]:

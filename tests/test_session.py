@@ -12,7 +12,7 @@ from engine.blocks import MarketBlock
 from engine.config import Config, ConfigError, load, shipped
 from engine.definitions import Definition, VenueMetadata
 from engine.instruments import InstrumentError
-from engine.messages import EndOfFeed, Instrument, SessionStart
+from engine.messages import EndOfFeed, Instrument, Quarantine, SessionStart
 from engine.ports import Item
 from engine.session import Session, from_feeds, skip
 from engine.timeframes import TIMEFRAMES
@@ -33,6 +33,7 @@ class ListFeed:
     rows: int = 3
     lateness_ns: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
+    quarantined: str = ""
 
     @property
     def rows_estimate(self) -> int:
@@ -45,6 +46,8 @@ class ListFeed:
                 yield bars(*(DAY,) * self.rows, timeframe=self.timeframe, instrument=number, feed=feed)
             else:
                 yield trades(*(10.0,) * self.rows, instrument=number, feed=feed)
+        if self.quarantined:
+            yield Quarantine(time_ns=START_NS, feed=feed, symbol=self.quarantined, reason="absurd_price", count=1)
         yield EndOfFeed(time_ns=START_NS, feed=feed)
 
 
@@ -203,6 +206,15 @@ def test_a_session_begins_with_its_start_and_its_instruments() -> None:
     assert kinds[:3] == [SessionStart, Instrument, Instrument]
     assert kinds[-1] is EndOfFeed
     assert found.start.time_ns == START_NS
+
+
+def test_every_fact_of_merged_feeds_names_the_one_feed_that_the_session_has() -> None:
+    found = session(ListFeed("one", ("A",)), ListFeed("two", ("B",), quarantined="B"))
+
+    facts = [fact for fact in found.facts if isinstance(fact, Quarantine | EndOfFeed)]
+
+    assert len(found.start.feeds) == 1
+    assert [fact.feed for fact in facts] == [0, 0]
 
 
 def test_a_feed_without_rows_makes_a_session() -> None:

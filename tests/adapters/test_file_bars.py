@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters import files
 from adapters.files import open_feed
+from engine import summary
 from engine.blocks import Bars, BlockError, equal
 from engine.messages import NEVER_NS
 from engine.timeframes import DAY_NS, LENGTH_NS, MINUTE_NS, TIMEFRAMES
@@ -355,3 +357,8 @@ def test_a_line_number_counts_the_lines_inside_quotes(tmp_path: Path) -> None:
 
     with pytest.raises(BlockError, match=r"row 4: volume must be >= 0"):
         read(write(tmp_path, text))
+
+
+def test_a_run_and_its_feeds_mean_the_same_by_repaired() -> None:
+    assert set(summary.REPAIRED) == set(files.REPAIRED)
+    assert not set(files.REPAIRED) & {*files.DROPPED, *files.TOLD}

@@ -8,7 +8,6 @@ first. Kernels are compiled by a run that is thrown away. Compare runs of one ma
 
 import gzip
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -110,7 +109,6 @@ def measure(name: str) -> dict[str, Any]:
         "facts": rows / reading,
         "both": rows / (opening + reading),
         "line": rows / (opening + folding),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
@@ -147,11 +145,11 @@ def _fold(path: Path) -> tuple[float, int]:
 
 def show(results: Sequence[dict[str, Any]]) -> None:
     sheet = Table(title=f"files to facts, rows/s, one core, best of {RUNS}")
-    for name in ("file", "rows", "MB", "open", "facts", "open + facts", "open + facts + bars", "peak MB"):
+    for name in ("file", "rows", "MB", "open", "facts", "open + facts", "open + facts + bars"):
         sheet.add_column(name, justify="left" if name == "file" else "right")
     for one in results:
         rates = (f"{one[name]:,.0f}" for name in ("open", "facts", "both", "line"))
-        sheet.add_row(one["file"], f"{one['rows']:,}", f"{one['mb']:.1f}", *rates, f"{one['peak_mb']:.0f}")
+        sheet.add_row(one["file"], f"{one['rows']:,}", f"{one['mb']:.1f}", *rates)
     Console(width=130).print(sheet)
 
 

@@ -1,7 +1,7 @@
 """Finer bars put together into a timeframe of the line: seconds into minutes, half hours into hours.
 
-Bars of one interval must stand together, oldest first. The last interval of a page waits for the
-next page, so files stream.
+Bars of one symbol must stand oldest first, with those of other symbols between them or not. The
+last interval of each symbol waits for the next page, so files stream.
 """
 
 from collections.abc import Iterator, Mapping
@@ -62,13 +62,21 @@ class FoldedTable:
             if not seen and self._options.fold:
                 self._check_length(rows)
             rows = rows.given(start_ns=self._starts(rows))
-            joined = Rows.join([held, rows]) if held is not None else rows
-            borders = self._borders(joined)
-            held = joined.take(slice(int(borders[-1]), None))
-            if len(borders) > 1:
-                yield self._page(joined.take(slice(0, int(borders[-1]))), borders[:-1], reader, seen, columns)
+            done, held = self._done(Rows.join([held, rows]) if held is not None else rows)
+            if len(done):
+                yield self._page(done, reader, seen, columns)
         if held is not None:
-            yield self._page(held, np.zeros(1, np.int64), reader, seen, columns)
+            yield self._page(held, reader, seen, columns)
+
+    def _done(self, rows: Rows) -> tuple[Rows, Rows]:
+        """The intervals that are complete and the last one of each symbol, both symbol by symbol."""
+        if (np.diff(rows["symbol"]) < 0).any():
+            rows = rows.take(np.argsort(rows["symbol"], kind="stable"))
+        self._check_order(rows)
+        last = np.append(np.flatnonzero(np.diff(rows["symbol"])), len(rows) - 1)
+        held_from_ns = np.repeat(rows["start_ns"][last], np.diff(last, prepend=-1))
+        is_held = rows["start_ns"] == held_from_ns
+        return rows.take(~is_held), rows.take(is_held)
 
     def _starts(self, rows: Rows) -> Int64:
         """Days and weeks are those of the wall clock that the stamps show."""
@@ -85,8 +93,7 @@ class FoldedTable:
                 f"{self._source}: bars must be of a length that fits into {self._timeframe}, was {step_ns / 1e9:g} s"
             )
 
-    def _borders(self, rows: Rows) -> Int64:
-        """Where each interval begins."""
+    def _check_order(self, rows: Rows) -> None:
         same = rows["symbol"][1:] == rows["symbol"][:-1]
         back = same & (rows["utc_ns"][1:] <= rows["utc_ns"][:-1])
         if back.any():
@@ -95,25 +102,27 @@ class FoldedTable:
                 f"{self._source}: {self.place(int(rows['lines'][at]))}: time must be after that of the row above "
                 f"where bars are put together, was {iso(rows['utc_ns'][at])}"
             )
-        fresh = ~same | (rows["start_ns"][1:] != rows["start_ns"][:-1])
-        return np.append(0, np.flatnonzero(fresh) + 1).astype(np.int64)
 
-    def _page(
-        self, rows: Rows, borders: Int64, reader: RowReader, seen: dict[str, int], columns: Mapping[str, int]
-    ) -> Page:
-        names = list(reader.codes)
-        known = rows["trades"] >= 0
-        trades = np.where(np.logical_and.reduceat(known, borders), np.add.reduceat(rows["trades"], borders), -1)
+    def _page(self, rows: Rows, reader: RowReader, seen: dict[str, int], columns: Mapping[str, int]) -> Page:
+        """One row an interval, in the order of their first lines."""
+        fresh_row = (np.diff(rows["symbol"]) != 0) | (np.diff(rows["start_ns"]) != 0)
+        borders = np.append(0, np.flatnonzero(fresh_row) + 1).astype(np.int64)
         last = np.append(borders[1:], len(rows)) - 1
+        known = np.logical_and.reduceat(rows["trades"] >= 0, borders)
+        summed = {name: np.add.reduceat(rows[name], borders) for name in ("volume", "trades")}
+        high, low = np.maximum.reduceat(rows["high"], borders), np.minimum.reduceat(rows["low"], borders)
+        order = np.argsort(rows["lines"][borders])
+        borders, last = borders[order], last[order]
+        names = list(reader.codes)
         cells: dict[str, Cells] = {
             "time": Moments(rows["start_ns"][borders], "UTC", naive=False),
             "symbol": Texts.of([names[code] for code in rows["symbol"][borders].tolist()]),
             "open": rows["open"][borders],
-            "high": np.maximum.reduceat(rows["high"], borders),
-            "low": np.minimum.reduceat(rows["low"], borders),
+            "high": high[order],
+            "low": low[order],
             "close": rows["close"][last],
-            "volume": np.add.reduceat(rows["volume"], borders),
-            "trades": trades.astype(np.int64),
+            "volume": summed["volume"][order],
+            "trades": np.where(known, summed["trades"], -1)[order].astype(np.int64),
         }
         if "adj_close" in rows.columns:
             cells["adj_close"] = rows["adj_close"][last]

@@ -2,7 +2,8 @@
 
 A trade is a bar of one price, so one set of rules serves both. An order sees a trade after its
 decision time plus latency, a bar that opens at or after its decision. Each row offers a share of
-its size, given to the most aggressive order first. Where a bar does not say in which order things
+its size, given to the most aggressive order first; what is no whole lot stays with the order that
+it was offered to, so that small rows add up. Where a bar does not say in which order things
 happened, the worse is assumed: stops before targets, gaps at the open, no target on the entry bar.
 """
 
@@ -11,9 +12,11 @@ from decimal import Decimal
 
 import msgspec
 
+from adapters.paper_account import Account
 from adapters.paper_costs import PaperSettings, commission, execution_price
-from adapters.paper_orders import NEVER, Group, Offer, Resting, coverable, flaw
-from engine.instruments import MONEY, InstrumentTable, fill_quantity, whole_lots
+from adapters.paper_orders import NEVER, Group, Offer, Resting, coverable, flaw, value_of
+from adapters.paper_share import Share
+from engine.instruments import MONEY, InstrumentTable
 from engine.messages import (
     FOREVER_NS,
     Accepted,
@@ -22,15 +25,17 @@ from engine.messages import (
     ExecutionFact,
     Expired,
     Fill,
-    Instrument,
     Order,
     Rejected,
     Role,
-    TimeInForce,
 )
 from engine.ports import MarketRow
 
-VERSION = 1
+VERSION = 2
+
+ENDED_KEPT = 4_096
+"""Ids of ended orders remembered; the oldest are forgotten first. Orders are named by campaign, leg
+and attempt, all of which only count up, so that a late duplicate is one of a recent order."""
 
 
 class BookState(msgspec.Struct, frozen=True):
@@ -41,18 +46,20 @@ class BookState(msgspec.Struct, frozen=True):
     ignored_cancels: int
     groups: dict[str, Group]
     ended: list[str]
+    account: Account | None
 
 
 class PaperBook:
     """The `Book` of simulation.
 
-    `ignored_cancels` counts requests to cancel what was not working. Ids of ended orders are kept
-    for the session, so that none is used twice.
+    `cash` is what the account begins with; None lends without bound. `ignored_cancels` counts
+    requests to cancel what was not working.
     """
 
-    def __init__(self, table: InstrumentTable, settings: PaperSettings) -> None:
+    def __init__(self, table: InstrumentTable, settings: PaperSettings, cash: Decimal | None = None) -> None:
         self._table = table
         self._settings = settings
+        self._account = None if cash is None else Account(cash)
         self._clear()
 
     def _clear(self) -> None:
@@ -70,7 +77,7 @@ class PaperBook:
         code, reason = self._objection(order, mark)
         if code:
             if order.order_id not in self._orders:
-                self._ended[order.order_id] = None
+                self._remember(order.order_id)
             symbol = order.symbol
             return [Rejected(time_ns=now_ns, order_id=order.order_id, symbol=symbol, code=code, reason=reason)]
         facts: list[ExecutionFact] = []
@@ -106,25 +113,52 @@ class PaperBook:
         if resting is None:
             return []
         order = resting.order
-        time_ns = max(order.expires_ns, order.decision_ns)
+        time_ns = max(resting.ends_ns, order.decision_ns)
         self._end(resting)
         expired = Expired(time_ns=time_ns, order_id=order_id, symbol=order.symbol, filled=resting.filled)
         return [expired, *self._settle(order.group, time_ns)]
 
     def _objection(self, order: Order, mark: float) -> tuple[str, str]:
         """(code, reason) of a rejection, ("", "") for an order that can rest."""
-        if order.order_id in self._orders or order.order_id in self._ended:
+        if order.order_id in self._orders or order.order_id in self._ended or self._names(order):
             return "DUPLICATE_ID", f"order id {order.order_id} was used before"
         if order.symbol not in self._by_instrument:
             return "UNKNOWN_SYMBOL", f"{order.symbol} is not in the session"
         code, reason = flaw(order, self._table.named(order.symbol), mark)
         if code:
             return code, reason
+        if order.symbol in self._settings.halted:
+            return "HALTED", f"{order.symbol} is not being traded"
         if not self._belongs(order):
             return "NO_PARENT", f"group {order.group} has nothing working or open that it could join"
         if order.replaces and not self._replaceable(order):
             return "NO_ORDER", f"{order.replaces} is not working, or has triggered: it cannot be replaced"
-        return "", ""
+        return self._unpaid(order, mark)
+
+    def _names(self, order: Order) -> bool:
+        """The group still holds an order of this id."""
+        group = self._groups.get(order.group)
+        return group is not None and any(one.order.order_id == order.order_id for one in group.orders)
+
+    def _unpaid(self, order: Order, mark: float) -> tuple[str, str]:
+        """An entry costs no more than the account can pay beside the entries that work."""
+        if self._account is None or order.role is not Role.ENTRY:
+            return "", ""
+        instrument = self._table.named(order.symbol)
+        notional = value_of(order, instrument, order.quantity, mark)
+        cost = MONEY.add(notional, commission(self._settings, instrument, order.quantity, notional))
+        power = self._account.power(self._settings.leverage, self._reserved)
+        return ("BUYING_POWER", f"cost must be <= {power}, was {cost}") if cost > power else ("", "")
+
+    @property
+    def _reserved(self) -> Decimal:
+        """What working entries may still cost; a market order, which is about to fill, counts nothing."""
+        reserved = Decimal(0)
+        for one in self._orders.values():
+            if one.order.role is Role.ENTRY:
+                value = value_of(one.order, self._table.named(one.order.symbol), one.remaining, float("nan"))
+                reserved = MONEY.add(reserved, value)
+        return reserved
 
     def _belongs(self, order: Order) -> bool:
         """An entry begins a group or adds to one on its side; an exit needs a group that lives."""
@@ -155,7 +189,7 @@ class PaperBook:
             return []
         reached = self._reached(instrument.symbol, row)
         settled = {one.order.group: self._groups[one.order.group].entered for one, _ in reached}
-        share = _Share(row, instrument, self._settings)
+        share = Share(row, instrument, self._settings)
         facts: list[ExecutionFact] = []
         entered_at: dict[str, float] = {}
         for resting, offer in reached:
@@ -192,7 +226,7 @@ class PaperBook:
         found.sort(key=lambda one: (one[1].rank, one[0].number))
         return found
 
-    def _stop_out(self, entered_at: dict[str, float], offers: dict[int, Offer], share: "_Share") -> list[ExecutionFact]:
+    def _stop_out(self, entered_at: dict[str, float], offers: dict[int, Offer], share: Share) -> list[ExecutionFact]:
         """On a bar, what has just been entered may be stopped out: the worse order of events."""
         facts: list[ExecutionFact] = []
         for name, entry_price in entered_at.items():
@@ -205,27 +239,38 @@ class PaperBook:
                     facts += self._execute(stop, offer, share, group.entered)
         return facts
 
-    def _execute(self, resting: Resting, offer: Offer, share: "_Share", entered: Decimal) -> list[ExecutionFact]:
+    def _execute(self, resting: Resting, offer: Offer, share: Share, entered: Decimal) -> list[ExecutionFact]:
         """Fill what the row's share and the group allow: one Fill, or nothing."""
         order, group = resting.order, self._groups[resting.order.group]
         entry = order.role is Role.ENTRY
-        quantity = share.take(coverable(resting, group, entered), limited=entry or self._settings.exits_participate)
+        limited = entry or self._settings.exits_participate
+        quantity = share.take(resting, coverable(resting, group, entered), limited=limited)
         if quantity <= 0:
             return []
         price = execution_price(
             self._settings, share.instrument, order,
-            raw_price=offer.price, taker=offer.taker, share=float(quantity) / share.row.size,
+            raw_price=offer.price, taker=offer.taker, share=min(1.0, float(quantity) / share.row.size),
         )  # fmt: skip
-        resting.book(quantity, MONEY.multiply(abs(price), share.instrument.point_value))
-        if entry:
-            group.entered = MONEY.add(group.entered, quantity)
-        else:
-            group.exited = MONEY.add(group.exited, quantity)
+        unit_value = MONEY.multiply(abs(price), share.instrument.point_value)
+        resting.book(quantity, unit_value)
         owed = commission(self._settings, share.instrument, resting.filled, resting.notional)
         costs, resting.charged = MONEY.subtract(owed, resting.charged), owed
+        self._settle_money(resting, group, quantity=quantity, value=MONEY.multiply(unit_value, quantity), costs=costs)
         if not resting.remaining:
             self._end(resting)
         return [_fill(resting, share.row.time_ns, quantity, price, costs)]
+
+    def _settle_money(
+        self, resting: Resting, group: Group, *, quantity: Decimal, value: Decimal, costs: Decimal
+    ) -> None:
+        if resting.order.role is Role.ENTRY:
+            group.enter(quantity, value)
+            if self._account is not None:
+                self._account.enter(value, costs)
+            return
+        cost = group.leave(quantity)
+        if self._account is not None:
+            self._account.leave(group.side, cost=cost, value=value, costs=costs)
 
     # -------------------------------------------------------------------------- life cycle
 
@@ -233,17 +278,24 @@ class PaperBook:
         order = resting.order
         self._orders[order.order_id] = resting
         self._by_instrument[order.symbol][order.order_id] = resting
-        if order.time_in_force is TimeInForce.GTD:
-            insort(self._expiries, (order.expires_ns, resting.number, order.order_id))
+        if resting.ends_ns:
+            insort(self._expiries, (resting.ends_ns, resting.number, order.order_id))
 
     def _end(self, resting: Resting) -> None:
         order = resting.order
         resting.working = False
         del self._orders[order.order_id]
         del self._by_instrument[order.symbol][order.order_id]
-        self._ended[order.order_id] = None
-        if order.time_in_force is TimeInForce.GTD:
-            del self._expiries[bisect_left(self._expiries, (order.expires_ns, resting.number, order.order_id))]
+        self._remember(order.order_id)
+        if order.group in self._groups:
+            self._groups[order.group].drop(resting)
+        if resting.ends_ns:
+            del self._expiries[bisect_left(self._expiries, (resting.ends_ns, resting.number, order.order_id))]
+
+    def _remember(self, order_id: str) -> None:
+        self._ended[order_id] = None
+        if len(self._ended) > ENDED_KEPT:
+            del self._ended[next(iter(self._ended))]
 
     def _cancelled(self, resting: Resting, time_ns: int, reason: str) -> Cancelled:
         self._end(resting)
@@ -270,6 +322,7 @@ class PaperBook:
             ignored_cancels=self.ignored_cancels,
             groups=self._groups,
             ended=list(self._ended),
+            account=self._account,
         )
         return msgspec.msgpack.encode(state)
 
@@ -279,27 +332,11 @@ class PaperBook:
         self._clear()
         self._number, self.ignored_cancels, self._groups = state.number, state.ignored_cancels, state.groups
         self._ended = dict.fromkeys(state.ended)
+        self._account = state.account
         for group in state.groups.values():
             for resting in group.orders:
                 if resting.working:
                     self._index(resting)
-
-
-class _Share:
-    """What one row offers, and what is left of it."""
-
-    def __init__(self, row: MarketRow, instrument: Instrument, settings: PaperSettings) -> None:
-        self.row = row
-        self.instrument = instrument
-        lots = fill_quantity(instrument, row.size)
-        self._left = whole_lots(instrument, MONEY.multiply(lots, settings.participation))
-
-    def take(self, wanted: Decimal, *, limited: bool) -> Decimal:
-        if not limited:
-            return wanted
-        taken = min(wanted, self._left)
-        self._left = MONEY.subtract(self._left, taken)
-        return taken
 
 
 def _fill(resting: Resting, time_ns: int, quantity: Decimal, price: Decimal, costs: Decimal) -> Fill:

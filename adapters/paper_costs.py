@@ -6,6 +6,7 @@ root of its share of the row; commissions are per order. Sources of the defaults
 
 from decimal import Decimal
 from math import sqrt
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,8 +28,9 @@ class PaperSettings(BaseModel):
     participation: Decimal = Field(default=Decimal("0.05"), gt=0, le=1)
     # False lets protective and profit-taking orders fill whole: an exit is then never starved.
     exits_participate: bool = True
-    # 1 bp is half the spread of a liquid stock, 5 bp of others.
+    # 1 bp is half the spread of a liquid stock, 5 bp of others: those are named in symbol_half_spread_bp.
     half_spread_bp: Decimal = Field(default=Decimal(1), ge=0)
+    symbol_half_spread_bp: dict[str, Annotated[Decimal, Field(ge=0)]] = {}
     # Square-root law: 10 bp at a participation of 1.
     impact_bp: Decimal = Field(default=Decimal(10), ge=0)
     # Interactive Brokers, tiered, in account currency: per share, and at least this much an order.
@@ -40,6 +42,13 @@ class PaperSettings(BaseModel):
     fx_taker_bp: Decimal = Field(default=Decimal("0.2"), ge=0)
     # About 2.25 a side on an index future of 250,000.
     future_taker_bp: Decimal = Field(default=Decimal("0.1"), ge=0)
+    # Entries may cost this many times the account's equity at cost; 1 is a cash account.
+    leverage: Decimal = Field(default=Decimal(1), ge=1)
+    # What the venue does not trade: its orders are rejected.
+    halted: tuple[str, ...] = ()
+
+    def spread_bp(self, symbol: str) -> Decimal:
+        return self.symbol_half_spread_bp.get(symbol, self.half_spread_bp)
 
 
 def execution_price(
@@ -52,7 +61,7 @@ def execution_price(
     buying = order.side is Side.BUY
     price = raw_price
     if taker:
-        cost_bp = float(settings.half_spread_bp) + float(settings.impact_bp) * sqrt(share)
+        cost_bp = float(settings.spread_bp(instrument.symbol)) + float(settings.impact_bp) * sqrt(share)
         price += (1 if buying else -1) * abs(raw_price) * cost_bp / BP
     executed = fill_price(instrument, price, buying=buying)
     if order.kind in LIMITED:

@@ -11,8 +11,9 @@ from sys import float_info
 import msgspec
 
 from engine.instruments import MONEY, mark_price
-from engine.messages import FOREVER_NS, Instrument, Order, OrderKind, Role, Side
+from engine.messages import FOREVER_NS, Instrument, Order, OrderKind, Role, Side, TimeInForce
 from engine.ports import MarketRow
+from engine.timeframes import DAY_NS
 
 EXACT = Context(prec=60)
 """Wide enough for the remainder of the largest quantity by the smallest lot."""
@@ -42,7 +43,8 @@ class Resting(msgspec.Struct):
     """One order in the book. `number` counts accepted orders: their time priority.
 
     `earlier_stop`, valid since `earlier_ns`, is the trigger of the stop this one replaced: it holds
-    on rows that the new one may not see yet, so that moving a stop never leaves a gap.
+    on rows that the new one may not see yet, so that moving a stop never leaves a gap. `unused` is
+    what rows have offered it beyond whole lots: less than a lot, or one at most.
     """
 
     order: Order
@@ -52,6 +54,7 @@ class Resting(msgspec.Struct):
     filled: Decimal = Decimal(0)
     notional: Decimal = Decimal(0)
     charged: Decimal = Decimal(0)
+    unused: Decimal = Decimal(0)
     executions: int = 0
     earlier_stop: float | None = None
     earlier_ns: int = FOREVER_NS
@@ -63,6 +66,14 @@ class Resting(msgspec.Struct):
     @property
     def remaining(self) -> Decimal:
         return MONEY.subtract(self.order.quantity, self.filled)
+
+    @property
+    def ends_ns(self) -> int:
+        """When the order's time is over, 0 for never."""
+        order = self.order
+        if order.time_in_force is TimeInForce.DAY and not order.expires_ns:
+            return (order.decision_ns // DAY_NS + 1) * DAY_NS
+        return order.expires_ns
 
     @property
     def is_market(self) -> bool:
@@ -114,7 +125,7 @@ class Resting(msgspec.Struct):
 
     def _is_past(self, row: MarketRow) -> bool:
         """The order's time had run out by then; line time, which would say so, waits for another feed."""
-        return 0 < self.order.expires_ns < row.time_ns
+        return 0 < self.ends_ns < row.time_ns
 
     def _stop_offer(self, row: MarketRow, start: float, stop: float) -> Offer | None:
         sign = self.sign
@@ -141,10 +152,15 @@ def sees(decision_ns: int, row: MarketRow, latency_ns: int) -> bool:
 
 
 class Group(msgspec.Struct):
-    """A bracket. `orders` keeps ended ones too, in the order in which targets share the quantity."""
+    """A bracket, in the order in which targets share the quantity.
+
+    Of ended orders `orders` keeps the entry, which exits name, and targets that filled, which
+    later targets come after. `cost` is what the open quantity cost, in account currency.
+    """
 
     symbol: str
     side: Side
+    cost: Decimal = Decimal(0)
     entered: Decimal = Decimal(0)
     exited: Decimal = Decimal(0)
     orders: list[Resting] = msgspec.field(default_factory=list)
@@ -156,6 +172,27 @@ class Group(msgspec.Struct):
     @property
     def flat(self) -> bool:
         return self.entered == self.exited
+
+    @property
+    def open(self) -> Decimal:
+        return MONEY.subtract(self.entered, self.exited)
+
+    def enter(self, quantity: Decimal, value: Decimal) -> None:
+        self.entered = MONEY.add(self.entered, quantity)
+        self.cost = MONEY.add(self.cost, value)
+
+    def leave(self, quantity: Decimal) -> Decimal:
+        """Take `quantity` out; returns its part of the cost, all of it with the last."""
+        part = MONEY.divide(MONEY.multiply(self.cost, quantity), self.open)
+        self.exited = MONEY.add(self.exited, quantity)
+        part = self.cost if self.flat else part
+        self.cost = MONEY.subtract(self.cost, part)
+        return part
+
+    def drop(self, ended: Resting) -> None:
+        """Forget an order of which nothing is needed any more."""
+        if ended.order.role is not Role.ENTRY and not (ended.order.role is Role.TARGET and ended.filled):
+            self.orders = [one for one in self.orders if one is not ended]
 
     def admits(self, order: Order) -> bool:
         """Whether an exit may join: same symbol, other side, a parent that is an entry of the group."""
@@ -206,13 +243,23 @@ def flaw(order: Order, instrument: Instrument, mark: float) -> tuple[str, str]:
         return "LOT", f"quantity must be > 0 in lots of {instrument.lot}, was {order.quantity}"
     if order.role is Role.ENTRY and order.quantity < instrument.min_quantity:
         return "LOT", f"quantity must be >= {instrument.min_quantity}, was {order.quantity}"
+    if order.time_in_force is TimeInForce.GTD and order.expires_ns <= 0:
+        return "EXPIRY", f"a GTD order must say when it ends, was {order.expires_ns}"
     if order.role is not Role.ENTRY or (not prices and isnan(mark)):
         return "", ""
-    price = max((abs(price) for price in prices.values()), default=None) or mark_price(abs(mark))
-    notional = MONEY.multiply(MONEY.multiply(price, order.quantity), instrument.point_value)
+    notional = value_of(order, instrument, order.quantity, mark)
     if notional < instrument.min_notional:
         return "NOTIONAL", f"notional must be >= {instrument.min_notional}, was {notional}"
     return "", ""
+
+
+def value_of(order: Order, instrument: Instrument, quantity: Decimal, mark: float) -> Decimal:
+    """What `quantity` of an order is worth at its worst price; a market order at `mark`, 0 without one."""
+    prices = [abs(getattr(order, name)) for name in PRICED[order.kind]]
+    if not prices and isnan(mark):
+        return Decimal(0)
+    price = max(prices, default=None) or mark_price(abs(mark))
+    return MONEY.multiply(MONEY.multiply(price, quantity), instrument.point_value)
 
 
 def _is_multiple(value: Decimal, step: Decimal) -> bool:

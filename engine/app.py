@@ -6,6 +6,7 @@ a run is driven from its first fact to its last.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from importlib import import_module
 from typing import Any
 
@@ -67,9 +68,9 @@ def build_line(
     bars = BarAggregator(
         table, session.timeframes, config.run.timeframes, len(session.feeds), lateness_ns, sessions_by(table, calendars)
     )
-    market = Market(table, session.timeframes, paper_book(config.paper, table), lateness_ns)
+    market = Market(table, session.timeframes, paper_book(config.paper, table, session.cash), lateness_ns)
     tap = Tap(Digest(simulated=True), sinks)
-    ledger = Ledger(table)
+    ledger = Ledger(table, sinks)
     journal = Journal(recorder)
     stages: list[Stage] = [
         journal,
@@ -101,10 +102,15 @@ def strategy(name: str, settings: Mapping[str, Any]) -> Strategy:
     return built
 
 
-def paper_book(settings: Mapping[str, Any], table: InstrumentTable) -> Book:
+def paper_book(settings: Mapping[str, Any], table: InstrumentTable, cash: Decimal) -> Book:
     """The venue of a simulated session."""
     module = _module("adapters", "paper", "paper")
-    built: Book = _checked("paper", lambda: module.PaperBook(table, module.PaperSettings.model_validate(settings)))
+
+    def build() -> Book:
+        book: Book = module.PaperBook(table, module.PaperSettings.model_validate(settings), cash)
+        return book
+
+    built: Book = _checked("paper", build)
     return built
 
 

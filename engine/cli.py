@@ -188,6 +188,64 @@ def version(as_json: Annotated[bool, typer.Option("--json", metavar="", help="On
         emit(json.dumps(known) if as_json else "\n".join(f"{name:8} {value}" for name, value in known.items()))
 
 
+Store = Annotated[Path, typer.Argument(metavar="STORE", help="A store that replay --store has written.")]
+WantedRun = Annotated[
+    str | None,
+    typer.Option("--run", metavar="RUN", help="Number or name of a run: see list-runs.", show_default="last"),
+]
+AsJson = Annotated[bool, typer.Option("--json", metavar="", help="One JSON object.")]
+
+
+@app.command("list-runs")
+def list_runs(store: Store, as_json: AsJson = False) -> None:
+    """The runs that a store holds."""
+    with exits():
+        from engine.campaigns_command import run_list_runs
+
+        run_list_runs(store, as_json=as_json)
+
+
+@app.command("show-campaigns")
+def show_campaigns(store: Store, run: WantedRun = None, as_json: AsJson = False) -> None:
+    """The campaigns of a run: legs planned and filled, profit, how each ended."""
+    with exits():
+        from engine.campaigns_command import run_show_campaigns
+
+        run_show_campaigns(store, run, as_json=as_json)
+
+
+@app.command("show-campaign")
+def show_campaign(
+    store: Store,
+    campaign: Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Its id: see show-campaigns.")],
+    run: WantedRun = None,
+    as_json: AsJson = False,
+) -> None:
+    """One campaign in full: progression, positions, exit plan, allocation, refusals."""
+    with exits():
+        from engine.campaigns_command import run_show_campaign
+
+        run_show_campaign(store, campaign, run, as_json=as_json)
+
+
+@app.command("show-trades")
+def show_trades(store: Store, run: WantedRun = None, as_json: AsJson = False) -> None:
+    """The closed legs of a run with MFE and MAE, and what they say by pattern and phase."""
+    with exits():
+        from engine.campaigns_command import run_show_trades
+
+        run_show_trades(store, run, as_json=as_json)
+
+
+@app.command("list-rules")
+def list_rules(config: options.Configs = None, as_json: AsJson = False) -> None:
+    """Every risk rule: what it blocks, its limit and where that is set."""
+    with exits():
+        from engine.rules_command import run_list_rules
+
+        run_list_rules(tuple(config or ()), as_json=as_json)
+
+
 def main() -> None:
     for each in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(each) is not signal.SIG_IGN:  # under nohup a hang-up means nothing

@@ -182,7 +182,12 @@ def store_writer(path: Path, config: Config, session: Session) -> StoreWriter:
     return StoreWriter(
         path,
         StoreRun(
-            name=name, mode=start.mode, build_hash=known.build, config_hash=known.config, started_ns=start.time_ns
+            name=name,
+            mode=start.mode,
+            build_hash=known.build,
+            config_hash=known.config,
+            started_ns=start.time_ns,
+            config=msgspec.json.encode(config.model_dump(mode="json")).decode(),
         ),
     )
 

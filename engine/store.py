@@ -18,9 +18,8 @@ import msgspec
 from anyio.abc import TaskStatus
 
 from engine.blocks import MarketBlock
-from engine.messages import Message
 from engine.ports import Item
-from engine.store_rows import COLUMNS, STORED, Value, insertion, rows
+from engine.store_rows import COLUMNS, STORED, Storable, Value, insertion, rows
 from engine.store_schema import StoreError, open_store
 
 BUFFER_MESSAGES = 65_536
@@ -34,13 +33,14 @@ RETRY_MESSAGES = 256
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is known by; `name` is unique in a store."""
+    """What a run is known by; `name` is unique in a store. `config` is JSON, "" where not kept."""
 
     name: str
     mode: str
     build_hash: str
     config_hash: str
     started_ns: int
+    config: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ class StoreWriter:
         self._first_item = first_item
         self._next_item = first_item
         self._limit = buffer_messages
-        self._buffer: deque[tuple[int, Message]] = deque()
+        self._buffer: deque[tuple[int, Storable]] = deque()
         self._written = 0
         self._dropped = 0
         self._failure = ""
@@ -98,12 +98,19 @@ class StoreWriter:
         number = self._next_item
         self._next_item += 1
         if isinstance(item, STORED):
-            self._since_failure += 1
-            if len(self._buffer) < self._limit:
-                self._buffer.append((number, item))
-            else:
-                self._dropped += 1
-            self._wake.set()
+            self.record(number, item)
+
+    def record(self, item: int, record: Storable) -> None:
+        """Keep what is no message of its own: a closed trade, a point of the curve. Never waits.
+
+        `item` is the number of the message that it belongs to.
+        """
+        self._since_failure += 1
+        if len(self._buffer) < self._limit:
+            self._buffer.append((item, record))
+        else:
+            self._dropped += 1
+        self._wake.set()
 
     def close(self, outcome: Outcome | None = None) -> None:
         """No more messages: `run` writes what is left and returns."""
@@ -155,10 +162,10 @@ class StoreWriter:
         """The run's number; what is to be replaced is deleted."""
         await connection.execute("BEGIN IMMEDIATE")
         await connection.execute(
-            "INSERT INTO runs (name, mode, build_hash, config_hash, started_ns) VALUES (?, ?, ?, ?, ?)"
+            "INSERT INTO runs (name, mode, build_hash, config_hash, started_ns, config) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (name) DO UPDATE SET mode = excluded.mode, build_hash = excluded.build_hash,"
-            " config_hash = excluded.config_hash, started_ns = excluded.started_ns, ended_ns = NULL, digest = NULL,"
-            " counts = NULL, dropped = 0",
+            " config_hash = excluded.config_hash, started_ns = excluded.started_ns, config = excluded.config,"
+            " ended_ns = NULL, digest = NULL, counts = NULL, dropped = 0",
             msgspec.structs.astuple(self._run),
         )
         found = await connection.execute_fetchall("SELECT run FROM runs WHERE name = ?", (self._run.name,))
@@ -206,7 +213,7 @@ class StoreWriter:
             self._failure = f"{self._path}: cannot end run {self._run.name}: {error}"
 
 
-async def _insert(connection: aiosqlite.Connection, run: int, batch: list[tuple[int, Message]]) -> None:
+async def _insert(connection: aiosqlite.Connection, run: int, batch: list[tuple[int, Storable]]) -> None:
     """All rows of these messages in one transaction, or none."""
     tables: dict[str, list[tuple[Value, ...]]] = {}
     for item, message in batch:

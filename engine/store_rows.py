@@ -8,17 +8,24 @@ from collections.abc import Iterator
 from decimal import Decimal
 from enum import Enum
 
+import msgspec
+
+from engine.campaigns.curve import CurvePoint
+from engine.campaigns.performance import Trade
+from engine.instruments import MONEY
 from engine.messages import (
     Accepted,
     Approved,
     CampaignChange,
     Cancelled,
     CancelRequest,
+    Declined,
     Detections,
     Event,
     Expired,
     Fill,
     HeatChange,
+    Instrument,
     Intent,
     Message,
     Order,
@@ -26,18 +33,24 @@ from engine.messages import (
     Receipt,
     Refused,
     Rejected,
+    SessionStart,
 )
 
 Value = str | int | float | None
+Storable = Message | Trade | CurvePoint
 Stored = tuple[str, tuple[Value, ...]]
 """Table, and the values of its columns after `run` and `item`."""
 
-_SIMPLE: dict[type[Message], str] = {
+_SIMPLE: dict[type[Storable], str] = {
+    SessionStart: "sessions",
+    Instrument: "instruments",
     CampaignChange: "campaign_changes",
     Intent: "intents",
     Order: "orders",
     CancelRequest: "cancel_requests",
     HeatChange: "heat",
+    Trade: "trades",
+    CurvePoint: "curve",
 }
 _REPORTS = (Accepted, Rejected, Fill, Cancelled, Expired)
 
@@ -47,7 +60,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "phase_changes": ("part", "time_ns", "decision_ns", *PhaseChange.__struct_fields__),
     "verdicts": (
         "intent_id", "campaign", "symbol", "decision_ns", "verdict", "stage", *Receipt.__struct_fields__,
+        "missed_by",
     ),
+    "declines": (*Declined.__struct_fields__, "missed_by"),
     "executions": (
         "report", "time_ns", "order_id", "symbol", "sequence", "venue_id", "code", "reason", "filled", "execution_id",
         "side", "role", "group", "quantity", "price", "costs", "remaining", "simulated",
@@ -55,18 +70,20 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     **{table: kind.__struct_fields__ for kind, table in _SIMPLE.items()},
 }  # fmt: skip
 
-STORED: tuple[type[Message], ...] = (*_SIMPLE, *_REPORTS, Detections, Approved, Refused)
-"""Messages that leave rows; all others leave none."""
+STORED: tuple[type[Storable], ...] = (*_SIMPLE, *_REPORTS, Declined, Detections, Approved, Refused)
+"""What leaves rows; all other messages leave none."""
 
 
 def insertion(table: str) -> str:
     names = ("run", "item", *COLUMNS[table])
     columns = ", ".join(f'"{name}"' for name in names)
-    return f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  names are ours
+    # A recovered run tells the last points of its curve again.
+    verb = "INSERT OR REPLACE" if table == _SIMPLE[CurvePoint] else "INSERT"
+    return f"{verb} INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))})"
 
 
-def rows(message: Message) -> Iterator[Stored]:
-    """The rows that a message leaves, none for most kinds."""
+def rows(message: Storable) -> Iterator[Stored]:
+    """The rows that a message or record leaves, none for most kinds."""
     table = _SIMPLE.get(type(message))
     if table is not None:
         yield table, _values(message, COLUMNS[table])
@@ -74,6 +91,9 @@ def rows(message: Message) -> Iterator[Stored]:
         yield from _detections(message)
     elif isinstance(message, Approved | Refused):
         yield "verdicts", _verdict(message)
+    elif isinstance(message, Declined):
+        missed = missed_by(Decimal(message.value), Decimal(message.limit), refused=True)
+        yield "declines", (*_values(message, Declined.__struct_fields__), missed)
     elif isinstance(message, _REPORTS):
         yield "executions", (type(message).__name__, *_values(message, COLUMNS["executions"][1:]))
 
@@ -91,10 +111,27 @@ def _verdict(message: Approved | Refused) -> tuple[Value, ...]:
     stage = message.stage if isinstance(message, Refused) else ""
     about = (intent.intent_id, intent.campaign, intent.symbol, intent.decision_ns, type(message).__name__, stage)
     # Risks are whole 1e-8 account units and may be larger than SQLite's integers.
-    return (*about, *(str(getattr(message.receipt, name)) for name in Receipt.__struct_fields__))
+    told = (str(getattr(message.receipt, name)) for name in Receipt.__struct_fields__)
+    return (
+        *about,
+        *told,
+        missed_by(message.receipt.value, message.receipt.limit, refused=isinstance(message, Refused)),
+    )
 
 
-def _values(message: Message, names: tuple[str, ...]) -> tuple[Value, ...]:
+def missed_by(value: Decimal, limit: Decimal, *, refused: bool) -> float | None:
+    """How far a value missed its limit, as a fraction of it; None where that has no meaning.
+
+    Some limits must not be passed, some must be reached. What was refused missed its limit, so its
+    sign is +, whichever kind it was; what was approved kept an upper limit, so its sign is -.
+    """
+    if not value.is_finite() or not limit.is_finite() or not limit:
+        return None
+    away = MONEY.divide(MONEY.subtract(value, limit).copy_abs(), limit.copy_abs())
+    return float(away) if refused else -float(away)
+
+
+def _values(message: Storable, names: tuple[str, ...]) -> tuple[Value, ...]:
     return tuple(_value(getattr(message, name, None)) for name in names)
 
 
@@ -103,5 +140,7 @@ def _value(value: object) -> Value:
         return str(value.value)
     if isinstance(value, Decimal):
         return str(value)
+    if isinstance(value, tuple):
+        return msgspec.json.encode(value).decode()
     assert value is None or isinstance(value, str | int | float)
     return value

@@ -34,7 +34,9 @@ def config(**tables: dict[str, Any]) -> Config:
 def lively() -> Config:
     """Gates so wide that a small market gives the line much to decide: for laws, not for results."""
     wide = {"min_score": 35, "min_confidence": 40, "spring_reward": 1.0, "sos_reward": 0.8, "lps_reward": 0.8}
-    return config(strategies={"wyckoff_bmad": {"sos_entry": True, "shakeout_entry": True} | wide})
+    levels = {"min_width_percent": 0, "min_range_bars": 1}
+    free = {"round_trip_cost_bp": {"stock": 0, "crypto": 0, "fx": 0, "future": 0}}
+    return config(strategies={"wyckoff_bmad": {"sos_entry": True, "shakeout_entry": True} | wide | levels | free})
 
 
 @dataclass(frozen=True)

@@ -316,7 +316,15 @@ def test_an_entry_fills_over_many_rows_whatever_the_blocks(monkeypatch: pytest.M
 
     check(decided, market)
     assert max(fills.values()) >= 10
-    assert all(quantity <= 0.05 * offered[place] for place, quantity in taken.items())
+    assert all(quantity <= offered[place] for place, quantity in taken.items())
+    # What is no whole share stays offered, so a row may give more than its own part, never all rows together.
+    for symbol in {number for _, number in taken}:
+        for last in [time_ns for time_ns, number in taken if number == symbol]:
+            rows, had = (
+                sum(size for (time_ns, number), size in sizes.items() if number == symbol and time_ns <= last)
+                for sizes in (offered, taken)
+            )
+            assert had <= 0.05 * rows
 
 
 # --------------------------------------------------------------------------- closing, lateness

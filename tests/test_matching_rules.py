@@ -2,13 +2,18 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from adapters.paper import PaperBook
-from engine.messages import Fill, OrderKind, Role, Side
-from tests.makers import START_NS
+from adapters.paper_orders import Resting
+from adapters.paper_share import Share
+from engine.messages import FOREVER_NS, Expired, Fill, OrderKind, Role, Side, TimeInForce
+from engine.timeframes import DAY_NS
+from tests.makers import START_NS, instrument, table
 from tests.market_rig import FREE, MINUTE, Venue, cancel, entry, leave, order, print_, row, stop, target, told
 
+HOUR = 60 * MINUTE
 LIMIT, STOP, STOP_LIMIT = OrderKind.LIMIT, OrderKind.STOP, OrderKind.STOP_LIMIT
 
 
@@ -161,11 +166,76 @@ def test_each_row_offers_whole_lots_of_its_share_and_the_remainder_waits() -> No
     venue = limited("0.05")
     venue.send(entry(quantity=10))
 
-    fills = venue.rows(print_(10, n=1, size=100), print_(11, n=2, size=79), print_(12, n=3, size=19), print_(13, n=4))
+    fills = venue.rows(print_(10, n=1, size=100), print_(11, n=2, size=79), print_(12, n=3, size=0), print_(13, n=4))
 
     assert told(fills) == [("ENTRY", 5, 10), ("ENTRY", 3, 11), ("ENTRY", 2, 13)]
     assert [fact.remaining for fact in fills if isinstance(fact, Fill)] == [5, 2, 0]
     assert [fact.execution_id for fact in fills if isinstance(fact, Fill)] == ["g/ENTRY#1", "g/ENTRY#2", "g/ENTRY#3"]
+
+
+def test_rows_too_small_for_a_lot_add_up_to_one() -> None:
+    venue = limited("0.05")
+    venue.send(entry(quantity=3))
+
+    small = [print_(10, n=1 + n, size=8) for n in range(8)]
+
+    # 8 shares offer 0.4 of a share: 0.4, 0.8, 1.2, then 0.6, 1.0, then 0.4, 0.8, 1.2.
+    assert [len(venue.rows(one)) for one in small] == [0, 0, 1, 0, 1, 0, 0, 1]
+
+
+def test_a_protective_stop_fills_on_rows_too_small_for_a_lot() -> None:
+    venue = limited("0.05")
+    venue.send(entry(quantity=2), stop(9, quantity=2))
+    venue.rows(row(10, 10, 10, 10, n=0))
+
+    fills = venue.rows(*(row(8.9 - n / 10, 9, 8, 8, n=1 + n, size=10) for n in range(4)))
+
+    assert told(fills) == [("STOP1", 1, 8.8), ("STOP1", 1, 8.6)]
+
+
+def test_an_order_keeps_only_what_rows_that_reached_it_offered() -> None:
+    venue = limited("0.05")
+    venue.send(entry(LIMIT, limit_price=9, quantity=1))
+
+    above = venue.rows(*(print_(10, n=1 + n, size=19) for n in range(5)))
+    reached = venue.rows(print_(9, n=8, size=19), print_(9, n=9, size=19))
+
+    assert above == []
+    assert told(reached) == [("ENTRY", 1, 9)]
+
+
+def test_what_an_order_does_not_need_goes_to_the_next() -> None:
+    venue = limited("0.05")
+    venue.send(entry(quantity=1), entry(order_id="h/NEXT", group="h", quantity=5))
+
+    assert venue.rows(print_(10, n=1, size=15)) == []
+    assert told(venue.rows(print_(10, n=2, size=15))) == [("ENTRY", 1, 10)]
+    # 0.75 kept by the first order; of the second row it took 0.25, and 0.5 went on.
+    assert told(venue.rows(print_(10, n=3, size=10))) == [("NEXT", 1, 10)]
+
+
+def offered_before(quantity: int, unused: str) -> Resting:
+    """An order that earlier rows have offered `unused` of a lot."""
+    return Resting(order=entry(quantity=quantity), number=1, unused=Decimal(unused))
+
+
+def half_of(size: int) -> Share:
+    return Share(print_(10, size=size), instrument("AAA"), FREE.model_copy(update={"participation": Decimal("0.5")}))
+
+
+def test_all_executions_of_a_row_are_no_larger_than_the_row() -> None:
+    first, second, share = offered_before(1, "0.99"), offered_before(1, "0.99"), half_of(1)
+
+    assert [share.take(one, Decimal(1), limited=True) for one in (first, second)] == [1, 0]
+    assert [first.unused, second.unused] == [0, 1]
+
+
+def test_an_order_that_has_what_it_wants_has_used_its_offers_first() -> None:
+    one, share = offered_before(10, "0.9"), half_of(8)
+
+    assert share.take(one, Decimal(1), limited=True) == 1
+    assert one.unused == 0
+    assert share.take(offered_before(10, "0"), Decimal(10), limited=True) == 3
 
 
 def test_orders_share_a_row_by_price_then_by_time() -> None:
@@ -180,7 +250,8 @@ def test_orders_share_a_row_by_price_then_by_time() -> None:
     fills = venue.rows(row(9.3, 10, 9, 9.5, size=250))
 
     assert told(fills) == [("market", 2, 9.3), ("high", 10, 9.3)]
-    assert told(venue.rows(row(9.3, 10, 9, 9.5, n=1, size=250))) == [("ENTRY", 10, 9.3), ("low", 2, 9.3)]
+    # The half share that was left of the first row is the next order's, so three are left for the last.
+    assert told(venue.rows(row(9.3, 10, 9, 9.5, n=1, size=250))) == [("ENTRY", 10, 9.3), ("low", 3, 9.3)]
 
 
 def test_a_stop_triggers_on_a_row_too_small_to_fill_it_and_then_goes_at_the_market() -> None:
@@ -201,6 +272,137 @@ def test_exits_share_the_row_too_unless_settings_free_them() -> None:
 
     assert told(bound.rows(fall)) == [("STOP1", 3, 8)]
     assert told(free.rows(fall)) == [("STOP1", 10, 8)]
+
+
+# ------------------------------------------------------------------------------------ how long
+
+NOON = START_NS // DAY_NS * DAY_NS + DAY_NS // 2
+MIDNIGHT = NOON + DAY_NS // 2
+
+
+@pytest.mark.parametrize(("decision_ns", "ends_ns"), [(NOON, MIDNIGHT), (MIDNIGHT, MIDNIGHT + DAY_NS)])
+def test_a_day_order_ends_at_the_next_midnight_utc(decision_ns: int, ends_ns: int) -> None:
+    venue = Venue()
+    venue.send(entry(LIMIT, limit_price=9, time_in_force=TimeInForce.DAY, decision_ns=decision_ns))
+
+    assert venue.book.due_ns == ends_ns
+    assert venue.book.due(ends_ns - 1) == []
+    (expired,) = venue.book.expire("g/ENTRY")
+    assert (type(expired), expired.time_ns) == (Expired, ends_ns)
+
+
+def test_a_day_order_ends_at_the_close_of_the_session_where_that_is_known() -> None:
+    venue = Venue()
+    one = entry(LIMIT, limit_price=9, decision_ns=NOON, expires_ns=NOON + 4 * HOUR)
+    venue.send(msgspec.structs.replace(one, time_in_force=TimeInForce.DAY))
+
+    assert venue.book.due_ns == NOON + 4 * HOUR
+
+
+def test_a_day_order_does_not_fill_on_a_row_of_the_next_day() -> None:
+    venue = Venue()
+    venue.send(entry(time_in_force=TimeInForce.DAY, decision_ns=NOON))
+    n = (MIDNIGHT - START_NS) // MINUTE
+
+    assert venue.rows(row(10, 10, 10, 10, n=n)) == []
+    assert told(venue.rows(row(10, 10, 10, 10, n=n - 1))) == [("ENTRY", 10, 10)]
+
+
+def test_a_good_till_date_order_says_its_date() -> None:
+    assert told(Venue().send(entry(time_in_force=TimeInForce.GTD))) == [("ENTRY", "EXPIRY")]
+
+
+def test_a_good_till_cancelled_order_is_never_due() -> None:
+    venue = Venue()
+    venue.send(entry(LIMIT, limit_price=9))
+
+    assert (venue.book.due_ns, venue.book.due(FOREVER_NS - 1)) == (FOREVER_NS, [])
+
+
+# ------------------------------------------------------------------------------ buying power, halts
+
+
+def paid(cash: int, **changes: object) -> Venue:
+    """A venue that lends nothing beyond `cash`."""
+    venue = Venue(FREE.model_copy(update=changes))
+    venue.book = PaperBook(table("AAA", "BBB"), FREE.model_copy(update=changes), Decimal(cash))
+    return venue
+
+
+@pytest.mark.parametrize(("price", "word"), [(10, "Accepted"), (10.01, "BUYING_POWER")])
+def test_an_entry_costs_no_more_than_the_account_has(price: float, word: str) -> None:
+    assert told(paid(100).send(entry(LIMIT, limit_price=price))) == [("ENTRY", word)]
+
+
+def test_entries_that_work_tie_up_what_they_may_cost() -> None:
+    venue = paid(150)
+    venue.send(entry(LIMIT, limit_price=10))
+    second = entry(LIMIT, limit_price=6, order_id="h/ENTRY", group="h")
+
+    assert told(venue.send(second)) == [("ENTRY", "BUYING_POWER")]
+    venue.send(cancel())
+    assert told(venue.send(msgspec.structs.replace(second, order_id="h/AGAIN"))) == [("AGAIN", "Accepted")]
+
+
+def test_what_is_sold_can_be_spent_again_with_its_profit() -> None:
+    venue = paid(100)
+    venue.send(entry(), stop(9), target(12))
+    venue.rows(row(10, 10, 10, 10))
+    more = {"group": "h", "limit_price": 12}
+
+    assert told(venue.send(entry(LIMIT, order_id="h/1", **more))) == [("1", "BUYING_POWER")]
+    venue.rows(row(12, 12, 12, 12, n=1))
+    assert told(venue.send(entry(LIMIT, order_id="h/2", **more))) == [("2", "Accepted")]
+
+
+def test_a_loss_and_its_costs_lower_what_can_be_spent() -> None:
+    venue = paid(101, stock_minimum=Decimal(1))
+    venue.send(entry(), stop(9))
+    venue.rows(row(10, 10, 9, 9))
+    more = {"group": "h", "kind": LIMIT, "quantity": 8}
+
+    # 101 - 10 lost - 2 in commissions; the next entry costs a commission too.
+    assert told(venue.send(order("1", order_id="h/1", limit_price=11.01, **more))) == [("1", "BUYING_POWER")]
+    assert told(venue.send(order("2", order_id="h/2", limit_price=11, **more))) == [("2", "Accepted")]
+
+
+def test_a_short_ties_up_its_worth_and_frees_it_with_its_profit() -> None:
+    venue = paid(100)
+    venue.send(entry(**sell()), target(8, side=Side.BUY))
+    venue.rows(row(10, 10, 10, 10))
+    more = {"group": "h", "limit_price": 12}
+
+    assert told(venue.send(entry(LIMIT, order_id="h/1", **more))) == [("1", "BUYING_POWER")]
+    venue.rows(row(8, 8, 8, 8, n=1))
+    assert told(venue.send(entry(LIMIT, order_id="h/2", **more))) == [("2", "Accepted")]
+
+
+def test_leverage_multiplies_what_can_be_spent() -> None:
+    venue = paid(100, leverage=Decimal(2))
+    venue.send(entry())
+    venue.rows(row(10, 10, 10, 10))
+
+    assert told(venue.send(entry(LIMIT, order_id="h/1", group="h", limit_price=10.01))) == [("1", "BUYING_POWER")]
+    assert told(venue.send(entry(LIMIT, order_id="h/2", group="h", limit_price=10))) == [("2", "Accepted")]
+
+
+def test_an_exit_needs_no_buying_power() -> None:
+    venue = paid(100)
+    venue.send(entry())
+    venue.rows(row(10, 10, 10, 10))
+
+    assert told(venue.send(stop(9), target(12), leave())) == [
+        ("STOP1", "Accepted"),
+        ("TARGET1", "Accepted"),
+        ("EXIT1", "Accepted"),
+    ]
+
+
+def test_what_is_not_traded_is_rejected() -> None:
+    venue = Venue(FREE.model_copy(update={"halted": ("AAA",)}), table("AAA", "BBB"))
+
+    assert told(venue.send(entry())) == [("ENTRY", "HALTED")]
+    assert told(venue.send(entry(order_id="h/ENTRY", group="h", symbol="BBB"))) == [("ENTRY", "Accepted")]
 
 
 # -------------------------------------------------------------------------------------- brackets

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from adapters.paper import PaperBook, PaperSettings
+from adapters.paper import ENDED_KEPT, PaperBook, PaperSettings
 from engine.blocks import Bars, MarketBlock, Trades
 from engine.instruments import InstrumentTable
 from engine.market import Market
 from engine.messages import (
     Accepted,
     Cancelled,
+    CancelRequest,
     Expired,
     Fill,
     Heartbeat,
@@ -212,6 +213,62 @@ def test_an_exit_of_a_group_that_is_over_is_refused() -> None:
     assert told(venue.send(leave())) == [("EXIT1", "NO_PARENT")]
 
 
+def test_memory_of_ended_orders_is_bounded() -> None:
+    venue = Venue()
+    for n in range(ENDED_KEPT + 50):
+        venue.send(entry(order_id=f"g{n}/ENTRY", group=f"g{n}"), cancel_of(f"g{n}/ENTRY"))
+
+    assert len(venue.book._ended) == ENDED_KEPT
+    assert (venue.book._orders, venue.book._groups) == ({}, {})
+    assert told(venue.send(entry(order_id=f"g{n}/ENTRY", group=f"g{n}"))) == [("ENTRY", "DUPLICATE_ID")]
+
+
+def cancel_of(order_id: str) -> CancelRequest:
+    return CancelRequest(order_id=order_id, symbol="AAA", decision_ns=START_NS, reason="asked")
+
+
+def test_a_group_forgets_the_stops_it_has_replaced() -> None:
+    venue = Venue()
+    venue.send(entry(), stop(9), target(30, "TARGET1", quantity=5), target(40, "TARGET2", quantity=5))
+    venue.rows(row(10, 10, 10, 10))
+
+    for n in range(2, 50):
+        venue.send(stop(9, f"STOP{n}", replaces=f"g/STOP{n - 1}"))
+
+    (group,) = venue.book._groups.values()
+    assert [one.order.order_id for one in group.orders] == ["g/ENTRY", "g/STOP49", "g/TARGET1", "g/TARGET2"]
+
+
+def test_an_id_that_its_group_still_holds_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.paper.ENDED_KEPT", 1)
+    venue = Venue()
+    venue.send(entry(), stop(9), target(12, quantity=5))
+    venue.rows(row(10, 10, 10, 10), row(12, 12, 12, 12, n=1))
+    venue.send(entry(order_id="h/1", group="h"), cancel_of("h/1"))
+
+    assert told(venue.send(entry(), target(12, quantity=5))) == [("ENTRY", "DUPLICATE_ID"), ("TARGET1", "DUPLICATE_ID")]
+
+
+def test_a_restored_book_knows_what_it_may_lend() -> None:
+    instruments = table("AAA")
+    book, other = (PaperBook(instruments, FREE, Decimal(100)) for _ in range(2))
+    book.submit(entry(), now_ns=0, mark=10.0)
+    book.match(row(10, 10, 10, 10))
+
+    other.restore(book.snapshot())
+
+    (refused,) = other.submit(entry(OrderKind.LIMIT, order_id="h/1", group="h", limit_price=1), now_ns=0, mark=10.0)
+    assert isinstance(refused, Rejected)
+    assert refused.code == "BUYING_POWER"
+
+
+def test_a_symbol_may_have_a_spread_of_its_own() -> None:
+    wide = PaperSettings(impact_bp=Decimal(0), symbol_half_spread_bp={"AAA": Decimal(5)})
+
+    assert fill_of(settings=wide).price == Decimal("100.05")
+    assert fill_of(settings=wide.model_copy(update={"symbol_half_spread_bp": {"BBB": 5}})).price == Decimal("100.01")
+
+
 def test_cancelling_what_does_not_work_is_counted_and_says_nothing() -> None:
     venue = Venue()
     venue.send(entry())
@@ -231,17 +288,25 @@ class Reference:
     order: Order
     latency_ns: int
     left: int
+    offered: int = 0
     triggered: bool = False
     fills: list[tuple[int, int, float]] = field(default_factory=list)
 
     def walk(self, rows: list[MarketRow]) -> list[tuple[int, int, float]]:
         for number, one in enumerate(rows):
             price = self.price(one) if self.there(one) and one.size > 0 else None
-            quantity = min(self.left, floor(one.size) // 20)
+            quantity = 0 if price is None else self.share(floor(one.size))
             if price is not None and quantity > 0:
                 self.left -= quantity
                 self.fills.append((number, quantity, price))
         return self.fills
+
+    def share(self, size: int) -> int:
+        """A twentieth of the row and of what was left of earlier ones; `offered` counts twentieths."""
+        self.offered += size
+        quantity = min(self.left, self.offered // 20, size)
+        self.offered = min(self.offered - 20 * quantity, 20)
+        return quantity
 
     def there(self, one: MarketRow) -> bool:
         if self.left == 0:
@@ -268,7 +333,7 @@ class Reference:
 
 
 PRICES = st.integers(16, 26).map(lambda half: half / 2)
-SIZES = st.sampled_from([0, 19, 25, 60, 150, 1_000])
+SIZES = st.sampled_from([0, 1, 3, 19, 25, 60, 150, 1_000])
 SIDES = st.sampled_from([Side.BUY, Side.SELL])
 
 
@@ -405,7 +470,7 @@ def scenes(draw: st.DrawFn) -> Scene:
 def _random_block(random: np.random.Generator, now_ns: int) -> MarketBlock:
     rows = int(random.integers(1, 25))
     instruments = random.integers(0, 2, rows)
-    sizes = random.choice([0, 19, 25, 60, 150, 1_000], rows)
+    sizes = random.choice([0, 3, 19, 25, 60, 150, 1_000], rows)
     if random.integers(0, 2):
         times = now_ns + np.cumsum(random.integers(-MINUTE // 2, 2 * MINUTE, rows))
         return Trades.of(time_ns=times, instrument=instruments, price=random.integers(16, 27, rows) / 2, size=sizes)
@@ -584,6 +649,7 @@ def test_the_laws_of_the_book_hold(scene: Scene) -> None:
 
     exits_never_exceed_entries([fact for _, fact in fills])
     rows_are_shared(fills)
+    no_more_than_the_share_is_taken(fills, offers(scene))
     nothing_leaves_a_terminal_state([fact for _, fact in player.came])
     orders = {order.order_id: order for asked in scene.script.values() for order in asked if isinstance(order, Order)}
     for place, fact in fills:
@@ -607,7 +673,28 @@ def rows_are_shared(fills: list[tuple[tuple[object, ...], Fill]]) -> None:
         taken[place] = taken.get(place, Decimal(0)) + fact.quantity
         assert fact.symbol == SYMBOLS[int(str(place[3]))]
     for place, quantity in taken.items():
-        assert quantity <= floor(float(str(place[4]))) // 20, place
+        assert quantity <= floor(float(str(place[4]))), place
+
+
+def offers(scene: Scene) -> dict[str, list[tuple[int, float]]]:
+    """(row number, size) of the rows on which each symbol matches."""
+    found: dict[str, list[tuple[int, float]]] = {symbol: [] for symbol in SYMBOLS}
+    for block in scene.blocks:
+        symbol, sizes = (SYMBOLS[0], block.volume) if isinstance(block, Bars) else (SYMBOLS[1], block.size)  # type: ignore[attr-defined]
+        for k in np.flatnonzero(block.instrument == SYMBOLS.index(symbol)):
+            found[symbol].append((block.sequence + int(k), float(sizes[k])))
+    return found
+
+
+def no_more_than_the_share_is_taken(
+    fills: list[tuple[tuple[object, ...], Fill]], offered: dict[str, list[tuple[int, float]]]
+) -> None:
+    """At any row all orders of a symbol together have had at most a twentieth of its rows so far."""
+    taken = dict.fromkeys(SYMBOLS, 0)
+    for place, fact in fills:
+        taken[fact.symbol] += int(fact.quantity)
+        rows = [floor(size) for number, size in offered[fact.symbol] if number <= int(str(place[0]))]
+        assert taken[fact.symbol] * 20 <= sum(rows), place
 
 
 def nothing_leaves_a_terminal_state(facts: list[Message]) -> None:
@@ -638,7 +725,7 @@ def test_the_scenes_are_lively() -> None:
     """The laws above would hold in an empty market too: count what their scenes contain."""
     seen: dict[str, int] = {}
     random = np.random.default_rng(5)
-    for _ in range(100):
+    for _ in range(130):
         blocks, sequence, now_ns = [], 1, START_NS
         for _ in range(3):
             block = _random_block(random, now_ns)

@@ -2,7 +2,8 @@
 
 Ids go into the younger generation; when it is full the elder is emptied and becomes the younger. So
 at least the last `remembered_ids` of an instrument are known and nothing is ever searched for long.
-A trade older than all that was forgotten cannot be told from a repeat and is dropped as one.
+A trade older than all that was forgotten cannot be told from a repeat and is dropped as one. Some
+venues begin to count anew each day, so an id that comes hours after its last trade repeats nothing.
 """
 
 from typing import NamedTuple
@@ -17,6 +18,11 @@ NEW, SAME, DIFFERENT = range(3)
 
 _GOLDEN = -7_046_029_254_386_353_131  # 2**64 / golden ratio, as int64: Fibonacci hashing (Knuth 6.4)
 _MIXER = -4_417_276_706_812_531_889  # an odd constant of xxHash64
+
+_SPAN_BITS = 43  # spans of 2**43 ns, 2.4 hours
+_SPANS = (1 << 20) - 1
+RENEWED_SPANS = 3
+"""So many spans after its last trade, which is 5 to 7 hours, an id is that of another trade."""
 
 
 class Identities(NamedTuple):
@@ -65,10 +71,18 @@ class Identities(NamedTuple):
 
 @hot
 def print_of(time_ns: int, price: float, size: float, side: int) -> int:
-    """A number that is equal for equal trades, and all but surely not for others."""
+    """A number that is equal for equal trades, and all but surely not for others. Its low bits are the
+    span of time that the trade lies in."""
     mixed = np.int64(time_ns) * _MIXER + np.int64(side)
     mixed = (mixed ^ (mixed >> 29)) * _GOLDEN + _bits(price)
-    return int((mixed ^ (mixed >> 32)) * _MIXER + _bits(size))
+    mixed = (mixed ^ (mixed >> 32)) * _MIXER + _bits(size)
+    return int((mixed & ~_SPANS) | ((np.int64(time_ns) >> _SPAN_BITS) & _SPANS))
+
+
+@hot
+def is_renewed(fingerprint: int, before: int) -> bool:
+    """Whether the trade lies so far behind another that its venue has begun to count anew."""
+    return bool(RENEWED_SPANS <= ((fingerprint - before) & _SPANS) <= _SPANS // 2)
 
 
 @hot
@@ -94,9 +108,13 @@ def meet(identity: int, fingerprint: int, time_ns: int, slot: int, remembered: i
     young = younger[slot]
     at = find(ids[slot, young], identity)
     if ids[slot, young, at] == identity:
+        if is_renewed(fingerprint, prints[slot, young, at]):
+            prints[slot, young, at] = fingerprint
+            latest_ns[slot, young] = max(latest_ns[slot, young], time_ns)
+            return NEW
         return SAME if prints[slot, young, at] == fingerprint else DIFFERENT
     elder = find(ids[slot, 1 - young], identity)
-    if ids[slot, 1 - young, elder] == identity:
+    if ids[slot, 1 - young, elder] == identity and not is_renewed(fingerprint, prints[slot, 1 - young, elder]):
         return SAME if prints[slot, 1 - young, elder] == fingerprint else DIFFERENT
     if filled[slot] == remembered:
         young = turn(slot, known)

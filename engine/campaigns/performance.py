@@ -1,87 +1,48 @@
-"""What trades brought: fills folded into lots, lots into trades, trades into a summary.
+"""What trades brought: lots into trades, trades into a summary.
 
 A group (one campaign, leg and attempt) gives one row, written when it is flat, with
 quantity-weighted prices over all its fills. The campaign manager folds the same `Lot`, so a
 reader of a stored stream and the engine that wrote it agree to the last digit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import msgspec
 
-from engine.instruments import MONEY, InstrumentTable
-from engine.messages import Action, Fill, Intent, Leg, Message, Role, Side
+from engine.campaigns.lots import ZERO, Lot, folded, initial_risk, realised, total
+from engine.instruments import MONEY, InstrumentTable, mark_price
+from engine.messages import (
+    Action,
+    CampaignState,
+    Detections,
+    Fill,
+    Intent,
+    Leg,
+    Message,
+    Phase,
+    PhaseChange,
+    Refused,
+    Role,
+    Side,
+)
 
-ZERO = Decimal(0)
+ENDED = (CampaignState.COMPLETED, CampaignState.INVALIDATED, CampaignState.EXPIRED)
 
+PLANS_KEPT = 10_000
+"""Entries whose first stop is remembered; the oldest are forgotten first."""
 
-class Lot(msgspec.Struct, frozen=True):
-    """All fills of one group. Values are price * quantity; costs in account currency, >= 0."""
-
-    entered: Decimal = ZERO
-    entry_value: Decimal = ZERO
-    entry_costs: Decimal = ZERO
-    entry_ns: int = 0
-    exited: Decimal = ZERO
-    exit_value: Decimal = ZERO
-    exit_costs: Decimal = ZERO
-    exit_ns: int = 0
-
-    @property
-    def open(self) -> Decimal:
-        """Quantity still held, never negative."""
-        return max(ZERO, MONEY.subtract(self.entered, self.exited))
-
-    @property
-    def entry_price(self) -> Decimal:
-        """Quantity-weighted; 0 before the first entry fill."""
-        return MONEY.divide(self.entry_value, self.entered) if self.entered else ZERO
-
-    @property
-    def exit_price(self) -> Decimal:
-        """Quantity-weighted; 0 before the first exit fill."""
-        return MONEY.divide(self.exit_value, self.exited) if self.exited else ZERO
-
-
-def folded(lot: Lot, fill: Fill) -> Lot:
-    """`lot` after one more fill of its group."""
-    value = MONEY.multiply(fill.price, fill.quantity)
-    if fill.role is Role.ENTRY:
-        return msgspec.structs.replace(
-            lot,
-            entered=MONEY.add(lot.entered, fill.quantity),
-            entry_value=MONEY.add(lot.entry_value, value),
-            entry_costs=MONEY.add(lot.entry_costs, fill.costs),
-            entry_ns=lot.entry_ns or fill.time_ns,
-        )
-    return msgspec.structs.replace(
-        lot,
-        exited=MONEY.add(lot.exited, fill.quantity),
-        exit_value=MONEY.add(lot.exit_value, value),
-        exit_costs=MONEY.add(lot.exit_costs, fill.costs),
-        exit_ns=fill.time_ns,
-    )
-
-
-def realised(lot: Lot, direction: int, point_value: Decimal) -> Decimal:
-    """Profit of what has been exited, all exit costs and its share of the entry costs in."""
-    if not lot.entered or not lot.exited:
-        return -lot.exit_costs
-    points = MONEY.subtract(lot.exit_value, MONEY.multiply(lot.entry_price, lot.exited))
-    entry_costs = MONEY.divide(MONEY.multiply(lot.entry_costs, min(lot.exited, lot.entered)), lot.entered)
-    gross = MONEY.multiply(MONEY.multiply(points, point_value), Decimal(direction))
-    return MONEY.subtract(gross, MONEY.add(entry_costs, lot.exit_costs))
-
-
-def initial_risk(lot: Lot, stop_price: Decimal, direction: int, point_value: Decimal) -> Decimal:
-    """What the entry put at risk: distance to the first stop times quantity, >= 0."""
-    distance = MONEY.multiply(MONEY.subtract(lot.entry_price, stop_price), Decimal(direction))
-    return max(ZERO, MONEY.multiply(MONEY.multiply(distance, lot.entered), point_value))
+Extremes = tuple[float, float]
+"""Highest and lowest price that a group has seen while it was held."""
 
 
 class Trade(msgspec.Struct, frozen=True):
-    """One closed group. `side` is the entry's; `r` is None where the first stop is unknown."""
+    """One closed group. `side` is the entry's; `r` is None where the first stop is unknown.
+
+    `phase` is the detector's when the entry was decided, `risk` what the entry put at risk (0 where
+    the first stop is unknown). `mfe` and `mae` are the furthest that price went for and against the
+    mean entry price, >= 0, in price and in R; `efficiency` is R over `mfe_r`. None: not followed.
+    """
 
     symbol: str
     campaign: str
@@ -95,67 +56,105 @@ class Trade(msgspec.Struct, frozen=True):
     costs: Decimal
     pnl: Decimal
     r: Decimal | None
+    group: str = ""
+    timeframe: str = ""
+    phase: Phase = Phase.WARMUP
+    stop_price: Decimal = ZERO
+    risk: Decimal = ZERO
+    mfe: Decimal | None = None
+    mae: Decimal | None = None
+    mfe_r: Decimal | None = None
+    mae_r: Decimal | None = None
+    efficiency: Decimal | None = None
 
 
-class _LedgerState(msgspec.Struct, frozen=True):
+class _Plan(msgspec.Struct, frozen=True):
+    """What the ENTER intent of a group said."""
+
+    timeframe: str
+    phase: Phase
+    stop_price: Decimal
+
+
+_NO_PLAN = _Plan("", Phase.WARMUP, ZERO)
+
+
+class LedgerState(msgspec.Struct, frozen=True):
     closed: list[Trade]
     lots: dict[str, Lot]
     sides: dict[str, Side]
-    stops: dict[str, Decimal]
-
-
-_encoder = msgspec.msgpack.Encoder(decimal_format="string", order="deterministic")
-_decoder = msgspec.msgpack.Decoder(_LedgerState)
+    plans: dict[str, _Plan]
+    phases: list[tuple[tuple[str, str, int], Phase]]
 
 
 class TradeLedger:
     """Folds a stream of messages into closed trades, in the order they closed.
 
     Fills make the trades; an ENTER intent, where the stream has it, tells the first stop that R
-    is measured by. All other messages are passed over.
+    is measured by; `extremes` gives high and low of a group that has become flat. All other
+    messages are passed over.
     """
 
-    def __init__(self, table: InstrumentTable) -> None:
+    def __init__(self, table: InstrumentTable, extremes: Callable[[Fill], Extremes | None] = lambda fill: None) -> None:
         self.closed: list[Trade] = []
         self._table = table
+        self._extremes = extremes
         self._lots: dict[str, Lot] = {}
         self._sides: dict[str, Side] = {}
-        self._stops: dict[str, Decimal] = {}
+        self._plans: dict[str, _Plan] = {}
+        self._phases: dict[tuple[str, str, int], Phase] = {}
 
     def add(self, message: Message) -> Trade | None:
         """The trade this message closed, if it closed one."""
-        if isinstance(message, Intent) and message.action is Action.ENTER:
-            self._stops[message.group] = message.stop_price
-        if not isinstance(message, Fill) or message.group.count("/") < 2:
-            return None
-        lot = folded(self._lots.get(message.group, Lot()), message)
-        self._lots[message.group] = lot
-        if message.role is Role.ENTRY:
-            self._sides[message.group] = message.side
+        match message:
+            case Fill():
+                return self._fill(message) if is_grouped(message) else None
+            case Detections():
+                for change in message.phases:
+                    self._note(change)
+            case Intent(action=Action.ENTER):
+                key = (message.symbol, message.timeframe, message.direction)
+                plan = _Plan(message.timeframe, self._phases.get(key, Phase.WARMUP), message.stop_price)
+                self._plans[message.group] = plan
+                if len(self._plans) > PLANS_KEPT:
+                    del self._plans[next(iter(self._plans))]
+            case Refused(intent=Intent(action=Action.ENTER)):
+                self._plans.pop(message.intent.group, None)
+        return None
+
+    def save(self) -> LedgerState:
+        return LedgerState(self.closed, self._lots, self._sides, self._plans, list(self._phases.items()))
+
+    def load(self, state: LedgerState) -> None:
+        self.closed, self._lots, self._sides, self._plans = state.closed, state.lots, state.sides, state.plans
+        self._phases = dict(state.phases)
+
+    def _note(self, change: PhaseChange) -> None:
+        """Direction 0 speaks for both directions."""
+        for direction in (change.direction,) if change.direction else (1, -1):
+            self._phases[change.symbol, change.timeframe, direction] = change.phase
+
+    def _fill(self, fill: Fill) -> Trade | None:
+        lot = folded(self._lots.get(fill.group, Lot()), fill)
+        self._lots[fill.group] = lot
+        if fill.role is Role.ENTRY:
+            self._sides[fill.group] = fill.side
         if not lot.entered or lot.open:
             return None
-        trade = self._trade(message, lot)
-        del self._lots[message.group]
-        self._sides.pop(message.group)
+        del self._lots[fill.group]
+        trade = self._trade(fill, lot)
         self.closed.append(trade)
         return trade
 
-    def snapshot(self) -> bytes:
-        return _encoder.encode(_LedgerState(self.closed, self._lots, self._sides, self._stops))
-
-    def restore(self, data: bytes) -> None:
-        state = _decoder.decode(data)
-        self.closed, self._lots, self._sides, self._stops = state.closed, state.lots, state.sides, state.stops
-
     def _trade(self, fill: Fill, lot: Lot) -> Trade:
         campaign, leg, _ = fill.group.rsplit("/", 2)
-        side = self._sides[fill.group]
+        side = self._sides.pop(fill.group)
         direction = 1 if side is Side.BUY else -1
         point_value = self._table.named(fill.symbol).point_value
+        plan = self._plans.get(fill.group, _NO_PLAN)
         pnl = realised(lot, direction, point_value)
-        stop = self._stops.get(fill.group)
-        risk = initial_risk(lot, stop, direction, point_value) if stop is not None else ZERO
-        return Trade(
+        risk = ZERO if plan is _NO_PLAN else initial_risk(lot, plan.stop_price, direction, point_value)
+        trade = Trade(
             symbol=fill.symbol,
             campaign=campaign,
             leg=Leg(leg),
@@ -168,7 +167,33 @@ class TradeLedger:
             costs=MONEY.add(lot.entry_costs, lot.exit_costs),
             pnl=pnl,
             r=MONEY.divide(pnl, risk) if risk else None,
+            group=fill.group,
+            timeframe=plan.timeframe,
+            phase=plan.phase,
+            stop_price=plan.stop_price,
+            risk=risk,
         )
+        extremes = self._extremes(fill)
+        return trade if extremes is None else with_excursions(trade, extremes, point_value)
+
+
+def is_grouped(fill: Fill) -> bool:
+    """Whether the fill belongs to a leg of a campaign."""
+    return fill.group.count("/") >= 2
+
+
+def with_excursions(trade: Trade, extremes: Extremes, point_value: Decimal) -> Trade:
+    """The trade with what price did between its first entry and its last exit."""
+    high, low = (mark_price(price) for price in extremes)
+    up, down = MONEY.subtract(high, trade.entry_price), MONEY.subtract(trade.entry_price, low)
+    mfe, mae = (up, down) if trade.side is Side.BUY else (down, up)
+    mfe, mae = max(ZERO, mfe), max(ZERO, mae)
+    if trade.r is None:
+        return msgspec.structs.replace(trade, mfe=mfe, mae=mae)
+    size = MONEY.multiply(trade.quantity, point_value)
+    mfe_r, mae_r = (MONEY.divide(MONEY.multiply(one, size), trade.risk) for one in (mfe, mae))
+    efficiency = MONEY.divide(trade.r, mfe_r) if mfe_r else None
+    return msgspec.structs.replace(trade, mfe=mfe, mae=mae, mfe_r=mfe_r, mae_r=mae_r, efficiency=efficiency)
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -202,9 +227,7 @@ def summarise(trades: Sequence[Trade]) -> Summary:
     )
 
 
-def total(amounts: Sequence[Decimal]) -> Decimal:
-    """Their sum under the money context, in order."""
-    result = ZERO
-    for amount in amounts:
-        result = MONEY.add(result, amount)
-    return result
+__all__ = [
+    "ENDED", "ZERO", "LedgerState", "Lot", "Summary", "Trade", "TradeLedger", "folded", "initial_risk", "is_grouped",
+    "realised", "summarise", "total", "with_excursions",
+]  # fmt: skip

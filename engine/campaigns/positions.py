@@ -29,8 +29,10 @@ def on_accepted(book: CampaignBook, order_id: str) -> Iterator[Message]:
     if found is None:
         return
     if order == "ENTRY" and found[1].state is BracketState.ASKED:
-        found[1].state = BracketState.WORKING
+        campaign, bracket = found
+        bracket.state = BracketState.WORKING
         yield from book.watches.drop(group, Purpose.LAPSE)
+        yield from _cancel_late(book, campaign, bracket)
     elif order.startswith("EXIT"):
         yield from book.watches.drop(group, Purpose.LEAVE)
 
@@ -98,10 +100,18 @@ def abandon(book: CampaignBook, campaign: Campaign, cause: str) -> Iterator[Mess
 
 
 def ask_cancel(book: CampaignBook, campaign: Campaign, bracket: Bracket, *, cause: str) -> Iterator[Message]:
-    """Once per bracket, while its entry may still fill."""
-    if bracket.is_live and bracket.entry_live and not bracket.cancelling:
-        bracket.cancelling = True
-        yield intents.cancel(campaign, bracket, now_ns=book.now_ns, reason=cause)
+    """Once per bracket, while its entry may still fill.
+
+    What no venue has confirmed cannot be taken back, and was perhaps refused: that cancel waits
+    for the answer.
+    """
+    if not bracket.is_live or not bracket.entry_live or bracket.cancelling:
+        return
+    if bracket.state is BracketState.ASKED:
+        bracket.cancel_cause = bracket.cancel_cause or cause
+        return
+    bracket.cancelling = True
+    yield intents.cancel(campaign, bracket, now_ns=book.now_ns, reason=cause)
 
 
 def ask_exit(book: CampaignBook, campaign: Campaign, bracket: Bracket, *, cause: str) -> Iterator[Message]:
@@ -139,6 +149,12 @@ def outcome(book: CampaignBook, campaign: Campaign) -> str:
     return f"pnl {pnl:.2f}, {multiple}"
 
 
+def _cancel_late(book: CampaignBook, campaign: Campaign, bracket: Bracket) -> Iterator[Message]:
+    """The entry is at the venue after all: take back what was not wanted any more."""
+    if bracket.cancel_cause:
+        yield from ask_cancel(book, campaign, bracket, cause=bracket.cancel_cause)
+
+
 def _ask_exit_again(book: CampaignBook, campaign: Campaign, bracket: Bracket, *, cause: str) -> Iterator[Message]:
     """The exit that was asked for is over; where something is still held, ask for another."""
     bracket.exiting = False
@@ -151,6 +167,7 @@ def _open(book: CampaignBook, campaign: Campaign, bracket: Bracket) -> Iterator[
     bracket.state = BracketState.OPEN
     bracket.entry_bars = book.bars.count(campaign.symbol, campaign.timeframe)
     yield from book.watches.drop(bracket.group, *EVERY_PURPOSE)
+    yield from _cancel_late(book, campaign, bracket)
     if campaign.state is CampaignState.FORMING:
         yield from book.step(campaign, CampaignState.ACTIVE, f"{bracket.leg} filled")
     for other in campaign.brackets:

@@ -32,7 +32,8 @@ class BracketState(StrEnum):
 class Bracket(msgspec.Struct):
     """`invalid_price` is the close that breaks the leg's structure (NaN: none), `closes_left`
     how many such closes it still takes. `stops` counts stop orders, `exits` exit intents.
-    `entry_live` holds until the entry order can no longer fill."""
+    `entry_live` holds until the entry order can no longer fill; `cancel_cause` is why it shall be
+    taken back once it is known to be at the venue ("": it shall not)."""
 
     group: str
     leg: Leg
@@ -46,6 +47,7 @@ class Bracket(msgspec.Struct):
     state: BracketState = BracketState.ASKED
     entry_live: bool = True
     cancelling: bool = False
+    cancel_cause: str = ""
     exiting: bool = False
     exits: int = 0
     stops: int = 1

@@ -25,8 +25,11 @@ class Role(StrEnum):
 
 
 class TimeInForce(StrEnum):
+    """DAY ends at `expires_ns` where the session's close is given, else at the next 00:00 UTC."""
+
     GTC = "GTC"
     GTD = "GTD"
+    DAY = "DAY"
 
 
 class Action(StrEnum):

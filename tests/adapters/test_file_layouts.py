@@ -311,6 +311,29 @@ def test_folding_does_not_depend_on_pages(tmp_path: Path, monkeypatch: pytest.Mo
         assert small.column(name) == whole.column(name)
 
 
+@pytest.mark.parametrize("block_bytes", [61, 1_000_000])
+def test_symbols_may_stand_between_each_other_where_bars_are_folded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+    """AAA and BBB take turns; CCC has one row a minute, so that its interval outlasts pages."""
+    symbols = [(n, name) for n in range(180) for name in ("BBB", "AAA", "CCC") if name != "CCC" or n % 60 == 7]
+    rows = [f"{1_600_000_020 + n},{name},{n + 1},{n + 2},1,{n + 1},1" for n, name in symbols]
+    mixed = write(tmp_path, "\n".join(["ts,symbol,o,h,l,c,v", *rows]), "mixed.csv")
+    stacked = write(
+        tmp_path, "\n".join(["ts,symbol,o,h,l,c,v", *sorted(rows, key=lambda row: row[11:14])]), "stacked.csv"
+    )
+    monkeypatch.setattr("adapters.csv_rows.BLOCK_BYTES", block_bytes)
+
+    found, expected = read(mixed, fold="1m"), read(stacked, fold="1m")
+
+    # By close and symbol: AAA, BBB, CCC of each minute.
+    assert found.block.close.tolist() == [60, 60, 8, 120, 120, 68, 180, 180, 128]
+    assert found.block.volume.tolist() == [60, 60, 1] * 3
+    for name, column in found.block.columns().items():
+        np.testing.assert_array_equal(column, expected.block.columns()[name])
+    assert found.counts["folded"] == expected.counts["folded"] == len(rows) - 9
+
+
 def test_what_cannot_be_folded_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TimeframeError, match="bars must be of a length that fits into 1h, was 86400 s"):
         found_in(write(tmp_path, DAILY), fold="1h")

@@ -37,35 +37,35 @@ def campaign(*brackets: Bracket) -> Campaign:
     return Campaign(CAMPAIGN, "AAA", "1d", 1, 0, 0, brackets=list(brackets))
 
 
-@pytest.mark.parametrize(
-    ("leg", "taken", "score", "share"),
-    [
-        (SPRING, (), 70.0, 40),
-        (SOS, (SPRING,), 70.0, 30),
-        (LPS, (SPRING, SOS), 70.0, 30),
-        (SOS, (), 70.0, 70),
-        (LPS, (SOS,), 70.0, 30),
-        (LPS, (SPRING,), 70.0, 60),
-        (LPS, (), 75.0, 100),
-        (LPS, (), 74.9, 0),
-    ],
-)
+ROWS = {
+    "base_spring": (SPRING, (), 70.0, 40),
+    "base_sos": (SOS, (SPRING,), 70.0, 30),
+    "base_lps": (LPS, (SPRING, SOS), 70.0, 30),
+    "spring_skipped_sos_first": (SOS, (), 70.0, 70),
+    "spring_skipped_sos_taken": (LPS, (SOS,), 70.0, 30),
+    "spring_taken_sos_skipped": (LPS, (SPRING,), 70.0, 60),
+    "both_skipped_strong": (LPS, (), 75.0, 100),
+    "both_skipped_weak": (LPS, (), 74.9, 0),
+}
+
+
+@pytest.mark.parametrize(("leg", "taken", "score", "share"), ROWS.values(), ids=ROWS)
 def test_the_share_of_a_skipped_leg_goes_to_the_next_one(
     leg: Leg, taken: tuple[Leg, ...], score: float, share: int
 ) -> None:
     assert share_percent(campaign_settings(), leg, taken, score) == share
 
 
-SEQUENCES = [
-    ((SPRING, SOS, LPS), 80.0, ("40", "30", "30")),
-    ((SOS, LPS), 80.0, ("70", "30")),
-    ((SPRING, LPS), 80.0, ("40", "60")),
-    ((LPS,), 75.0, ("100",)),
-    ((LPS,), 74.9, ()),
-]
+SEQUENCES = {
+    "all_three_legs": ((SPRING, SOS, LPS), 80.0, ("40", "30", "30")),
+    "spring_skipped": ((SOS, LPS), 80.0, ("70", "30")),
+    "sos_skipped": ((SPRING, LPS), 80.0, ("40", "60")),
+    "both_skipped_and_strong": ((LPS,), 75.0, ("100",)),
+    "both_skipped_and_weak": ((LPS,), 74.9, ()),
+}
 
 
-@pytest.mark.parametrize(("legs", "score", "expected"), SEQUENCES)
+@pytest.mark.parametrize(("legs", "score", "expected"), SEQUENCES.values(), ids=SEQUENCES)
 def test_intents_follow_the_fills(legs: tuple[Leg, ...], score: float, expected: tuple[str, ...]) -> None:
     """With a cap of 1 % and no other limit in the way, basis points are percentages of the cap."""
     line = Line(cap_percent="1.0", pattern_percent={"spring": 2, "sos": 2, "lps": 2})
@@ -103,6 +103,7 @@ def test_a_spring_that_was_never_filled_counts_as_skipped(answered: bool) -> Non
 def test_a_spring_still_waiting_is_taken_back_when_the_sos_takes_its_share() -> None:
     line = Line(cap_percent="1.0", pattern_percent={"spring": 2, "sos": 2, "lps": 2})
     spring = only(Action.ENTER, line.send(detections(event(EventKind.SPRING, 20))))
+    line.send(accepted(spring.group))
 
     added = line.send(detections(event(EventKind.SOS, 22)))
 

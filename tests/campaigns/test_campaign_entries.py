@@ -114,12 +114,10 @@ def test_no_leg_is_asked_twice_at_one_decision() -> None:
     assert not intents(Action.CANCEL, added)
 
 
-@pytest.mark.parametrize("working", [False, True])
-def test_a_new_signal_for_a_waiting_leg_replaces_it(working: bool) -> None:
+def test_a_new_signal_for_a_waiting_leg_replaces_it() -> None:
     line = Line()
     first = only(Action.ENTER, line.send(detections(event(EventKind.SPRING, 20))))
-    if working:
-        line.send(accepted(first.group))
+    line.send(accepted(first.group))
 
     added = line.send(detections(event(EventKind.TEST, 22)))
 
@@ -128,6 +126,49 @@ def test_a_new_signal_for_a_waiting_leg_replaces_it(working: bool) -> None:
     cancel = only(Action.CANCEL, added)
     assert cancel.intent_id == f"{first.group}/CANCEL"
     assert not any((cancel.entry_price, cancel.limit_price, cancel.stop_price, cancel.target_1, cancel.risk_bp))
+
+
+def replaced_before_an_answer() -> tuple[Line, str]:
+    """A spring that nobody has answered yet, and the next attempt at its leg."""
+    line = Line()
+    first = only(Action.ENTER, line.send(detections(event(EventKind.SPRING, 20))))
+    line.send(detections(event(EventKind.TEST, 22)))
+    return line, first.group
+
+
+def test_an_entry_that_nobody_has_answered_is_not_asked_back() -> None:
+    line, first = replaced_before_an_answer()
+
+    assert [one.group for one in intents(Action.ENTER, line.out)] == [first, f"{CAMPAIGN}/SPRING/2"]
+    assert intents(Action.CANCEL, line.out) == []
+    line.fire(f"{first}/watch/LAPSE", at=24)
+    assert intents(Action.CANCEL, line.out) == []
+
+
+def test_an_entry_that_is_not_wanted_any_more_is_asked_back_once_it_is_accepted() -> None:
+    line, first = replaced_before_an_answer()
+
+    added = line.send(accepted(first, at=23))
+
+    cancel = only(Action.CANCEL, added)
+    assert (cancel.group, cancel.reason) == (first, "replaced by a new SPRING")
+    assert intents(Action.CANCEL, line.send(fill(first, at=24, remaining=50))) == []
+
+
+def test_an_entry_that_fills_before_its_acceptance_is_asked_back_then() -> None:
+    line, first = replaced_before_an_answer()
+
+    added = line.send(fill(first, at=23, remaining=50))
+
+    assert [one.group for one in intents(Action.CANCEL, added)] == [first]
+
+
+def test_an_entry_that_ended_before_its_acceptance_is_not_asked_back() -> None:
+    line, first = replaced_before_an_answer()
+
+    line.send(rejected(first, at=23), accepted(first, at=23))
+
+    assert intents(Action.CANCEL, line.out) == []
 
 
 def test_after_rejection_the_next_attempt_needs_no_cancel() -> None:

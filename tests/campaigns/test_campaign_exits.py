@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from engine.brackets import entry_order, stop_order, target_order, target_prices, target_quantities
 from engine.campaigns.exits import breakeven_stop, has_earned_one_r, may_move, trailing_stop
 from engine.campaigns.performance import Lot
 from engine.messages import Action, CampaignChange, EventKind, Intent, Phase, StrategyMark, Unwatch, Watch, WatchKind
@@ -28,6 +29,8 @@ from tests.campaigns.campaign_makers import (
     states,
 )
 from tests.makers import instrument
+from tests.market_rig import Venue, row, told
+from tests.risk.facts import enter
 
 SPRING = f"{CAMPAIGN}/SPRING/1"
 LPS = f"{CAMPAIGN}/LPS/1"
@@ -405,3 +408,23 @@ def test_every_watch_that_is_set_fires_once_or_is_taken_back() -> None:
         elif isinstance(one, Unwatch):
             out.remove(one.watch_id)
     assert out == []
+
+
+def test_a_target_that_price_crosses_again_is_one_partial() -> None:
+    """A bracket in the paper book: half, three tenths and the rest of the initial quantity, each once."""
+    venue, intent = Venue(), enter(target_1=110, target_2=120, target_3=130)
+    parts = target_quantities(instrument(), Decimal(15))
+    venue.send(entry_order(intent, Decimal(15)), stop_order(intent, Decimal(15), 1))
+    for n, (price, part) in enumerate(zip(target_prices(intent), parts, strict=True), start=1):
+        venue.send(target_order(intent, part, f"TARGET{n}", price))
+    venue.rows(row(100, 100, 100, 100, n=0, size=1_000))
+
+    fills = venue.rows(*(row(105, 111, 104, 105, n=1 + n) for n in range(3)), row(119, 131, 119, 130, n=5))
+
+    assert parts == (7, 4, 4)
+    assert [(str(name).rpartition("/")[2], *rest) for name, *rest in told(fills)] == [
+        ("TARGET1", 7.0, 110.0),
+        ("TARGET2", 4.0, 120.0),
+        ("TARGET3", 4.0, 130.0),
+        ("STOP1", "flat"),
+    ]

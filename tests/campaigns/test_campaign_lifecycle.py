@@ -121,7 +121,7 @@ def test_a_pattern_out_of_sequence_is_recorded_and_not_entered() -> None:
 
 def test_after_a_failed_sos_the_sequence_begins_anew_and_its_entries_are_taken_back() -> None:
     line = Line()
-    line.send(detections(event(EventKind.SOS, 20)))
+    line.send(detections(event(EventKind.SOS, 20)), accepted(f"{CAMPAIGN}/SOS/1"))
 
     failed = line.send(detections(event(EventKind.SOS_FAILED, 23)))
     sprung = line.send(detections(event(EventKind.SPRING, 25)))

@@ -103,6 +103,26 @@ def test_a_repeated_trade_id_with_other_values_is_counted_apart() -> None:
         assert len(found.rows) == 1
 
 
+def test_ids_that_a_venue_counts_anew_each_day_repeat_nothing() -> None:
+    """Of a symbol with so few trades that yesterday's ids are still remembered, in either generation."""
+    ids, days = list(range(1, 51)) * 4, np.repeat(np.arange(4), 50)
+    time_ns = START_NS + days * 24 * 60 * MINUTE_NS + np.tile(np.arange(50), 4) * MINUTE_NS
+    late_repeats = {"trade_id": [*ids, 7], "time_ns": [*time_ns, time_ns[-44]]}
+
+    for remembered in (4_096, 64, 40):
+        found = clean(prints(*[1.0] * 201, **late_repeats), remembered_ids=remembered, hole_band=9)
+
+        assert found.all == {"duplicate": 1}
+        assert len(found.rows) == 200
+
+
+def test_an_id_that_comes_again_within_hours_is_a_repeat_whatever_its_time() -> None:
+    times_ns = [START_NS, START_NS + 4 * 60 * MINUTE_NS]
+
+    assert clean(prints(1, 1, trade_id=5, time_ns=times_ns)).all == {"duplicate_conflicting": 1}
+    assert len(clean(prints(1, 1, trade_id=5, time_ns=times_ns[::-1])).rows) == 1
+
+
 def test_prints_without_id_and_ids_of_other_symbols_repeat_nothing() -> None:
     assert clean(prints(1, 1, 1, time_ns=seconds(0, 0, 0))).all == {}
     assert clean(prints(1, 1, trade_id=5, time_ns=seconds(0, 0), instrument=[0, 1])).all == {}
@@ -335,6 +355,13 @@ def test_a_first_bar_that_leaves_the_band_within_itself_is_withheld() -> None:
 
     assert found.all == {"absurd_price": 1}
     assert found.found("absurd_price") == [(1, 16, 4)]  # it is compared with its own close
+
+
+def test_the_first_bar_of_a_listing_may_be_as_wide_as_one_after_a_hole() -> None:
+    found = clean(candles((30, 45, 29, 33), (33, 33.2, 32.8, 33)))
+
+    assert found.all == {}
+    assert found.column("high") == [45, 33.2]
 
 
 def test_a_market_whose_bars_are_wide_is_let_go() -> None:

@@ -6,8 +6,10 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,13 +17,21 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.cleaning import Cleaner
+from adapters.file_rows import FileRows
+from adapters.rows import RowReader
+from engine.blocks import MarketBlock
+from engine.ports import Item
+
 ROOT = Path(__file__).resolve().parents[2]
 SOAK = bool(os.environ.get("WYCKOFF_SOAK"))
 RUNS = 200_000 if SOAK else 3_000
 BROKEN = 77
 """What libFuzzer exits with when the target raised."""
 
-FUZZED_S = 1_500 if SOAK else 110
+BAD = b"time,price,size\n1600000000,10,1\n1600000001,inf,1\n"
+
+FUZZED_S = 3_600 if SOAK else 110
 BOMB_BYTES = (1_024 if SOAK else 256) << 20
 MOST_KILOBYTES = 200_000
 """Beside the libraries; the decoder of xz alone keeps a window of up to 64 MB."""
@@ -46,44 +56,61 @@ def test_no_bytes_break_a_reader(tmp_path: Path) -> None:
     assert len(list((tmp_path / "corpus").iterdir())) > 300
 
 
-BROKEN_READERS = {
-    "another exception": (
-        "def numbers(cells): raise KeyError('price')",
-        "import adapters.rows",
-        "adapters.rows.numbers = numbers",
-    ),
-    "a price that is not finite": (
-        "from adapters.cleaning.cleaner import Cleaner",
-        "Cleaner._judged = lambda self, block, places: [block]",
-    ),
-    "a row that nobody counts": (
-        "from adapters.cleaning.cleaner import Cleaner",
-        "inner = Cleaner._judged",
-        "lost = lambda blocks: [block.slice(1, len(block)) for block in blocks if len(block) > 1]",
-        "Cleaner._judged = lambda self, block, places: lost(inner(self, block, places))",
-    ),
-    "an error without the file's name": (
+def test_the_process_says_so_when_a_law_is_broken(tmp_path: Path) -> None:
+    nameless = (
         "from adapters.feed_errors import FeedError",
         "def opened(path, which): raise FeedError('columns must be named')",
         "fuzz_files._opened = opened",
-    ),
+    )
+
+    ended = fuzzed(tmp_path, *nameless)
+
+    # A seed that breaks a law stops the program before libFuzzer begins, which would end it with BROKEN.
+    assert ended.returncode in (1, BROKEN)
+    assert "an error that does not name the file: columns must be named" in ended.stderr + ended.stdout
+
+
+def raises(*_: object) -> None:
+    raise KeyError("price")
+
+
+def unjudged(self: Cleaner, block: MarketBlock, places: object) -> list[MarketBlock]:
+    return [block]
+
+
+def loses_rows(self: Cleaner, block: MarketBlock, places: Any) -> list[MarketBlock]:
+    return [one.slice(1, len(one)) for one in JUDGED(self, block, places) if len(one) > 1]
+
+
+def tells_chunks(self: FileRows, numbers: Mapping[str, int], feed: int, chunk: int) -> Iterator[Item]:
+    return FACTS(self, numbers, feed + (chunk == 7), chunk)
+
+
+def steps_back(self: FileRows, numbers: Mapping[str, int], feed: int, chunk: int) -> Iterator[Item]:
+    *blocks, end = FACTS(self, numbers, feed, chunk)
+    yield from blocks[::-1]
+    yield end
+
+
+FACTS = FileRows.facts
+JUDGED = Cleaner._judged
+BREAKS: dict[str, tuple[type, str, Any, str]] = {
+    "another exception": (RowReader, "read", raises, "price"),
+    "rows that nobody judged": (Cleaner, "_judged", unjudged, "must be"),
+    "rows that nobody counted": (Cleaner, "_judged", loses_rows, "rows out"),
+    "rows that depend on the chunk": (FileRows, "facts", tells_chunks, "chunks show"),
+    "rows that step back": (FileRows, "facts", steps_back, "rows of a file step back"),
 }
 
-SAID = {
-    "another exception": "KeyError: 'price'",
-    "a price that is not finite": "must be",
-    "a row that nobody counts": "rows out",
-    "an error without the file's name": "does not name the file",
-}
 
+@pytest.mark.parametrize("broken", list(BREAKS))
+def test_a_reader_that_breaks_a_law_is_found(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fuzz_files = pytest.importorskip("tests.fuzz.fuzz_files")
+    of, name, instead, said = BREAKS[broken]
+    monkeypatch.setattr(of, name, instead)
 
-@pytest.mark.parametrize("broken", list(BROKEN_READERS))
-def test_the_process_says_so_when_a_law_is_broken(tmp_path: Path, broken: str) -> None:
-    ended = fuzzed(tmp_path, *BROKEN_READERS[broken], runs=2_000)
-
-    # A seed that breaks a law stops the program before libFuzzer begins.
-    assert ended.returncode in (1, BROKEN), ended.stderr[-2_000:]
-    assert SAID[broken] in ended.stderr + ended.stdout
+    with pytest.raises((AssertionError, KeyError), match=said):
+        deque(map(fuzz_files.judge, (*fuzz_files.seeds(), bytes([0, 0, 0, 2]) + BAD)), 0)
 
 
 def test_every_seed_is_read_or_refused_for_a_reason() -> None:
@@ -94,6 +121,32 @@ def test_every_seed_is_read_or_refused_for_a_reason() -> None:
     refused = [one for one in found if one.startswith("refused")]
     assert set(found) - set(refused) == {"bars", "trades", "quotes"}
     assert len(refused) < len(found) / 20, refused
+
+
+HEADER = b'{"t":"header","format":2,"exchange":"BINANCE"}'
+CONNECT = b'{"t":"connect","conn":"0","ts":1723161255.0}'
+TICKS = "equity/usa/tick/spy/20131007_trade.zip"
+FOUND = {
+    "a record that is no UTF-8": ("recording.jsonl", b"\n".join((HEADER, CONNECT, b'"\xde"')), "must hold received"),
+    "a header without a line end": ("recording.jsonl", HEADER, "must hold received messages"),
+    "a volume beyond all numbers": (
+        "AAA.csv",
+        b"date,open,high,low,close,adj close,volume\n2020-01-01,2,2,2,2,1e-300,1e200\n2020-01-02,2,2,2,2,2,1\n",
+        "bars",
+    ),
+    "named rows in a lean file": (TICKS, b'[{"time":1,"price":2,"size":3}]', "was not so"),
+    "numbers of JSON in a lean file": (TICKS, b'[[34200000,1674100,100,"P","0",0]]', "must hold CSV, was JSON rows"),
+}
+"""What the fuzzer has found: name, content, what is to come of it."""
+
+
+@pytest.mark.parametrize("what", list(FOUND))
+def test_what_was_found_once_stays_found(what: str) -> None:
+    fuzz_files = pytest.importorskip("tests.fuzz.fuzz_files")
+    name, content, outcome = FOUND[what]
+    container = fuzz_files.ZIP if name == TICKS else 0
+
+    assert outcome in fuzz_files.outcome(bytes([fuzz_files.NAMES.index(name), container, 0, 2]) + content)
 
 
 # ------------------------------------------------------------------------------ hypothesis

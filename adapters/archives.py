@@ -126,6 +126,8 @@ def _zip_members(path: Path) -> Iterator[Member]:
         raise DamagedError("zip", str(error)) from error
     with archive:
         for info in sorted(archive.infolist(), key=lambda one: one.filename):
+            if not info.filename:
+                raise DamagedError("zip", "a member has no name")
             if not info.is_dir():
                 with closing(_ZipContent(archive, info)) as content:
                     yield from _unpacked(str(path), info.filename, content, 1)

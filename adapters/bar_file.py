@@ -88,7 +88,7 @@ class BarRows(FileRows):
         open_ns = day_ns if self.timeframe == "1w" else rows["utc_ns"]
         close_ns = open_ns + LENGTH_NS[self.timeframe]
         if self.timeframe != "1w":
-            close_ns = session_close(source, calendar, open_ns, close_ns)
+            close_ns = session_close(source, (calendar, self._options.hours), open_ns, close_ns)
         return open_ns, close_ns, np.ones(len(rows), np.bool_)
 
     def _rescaled(self, rows: Rows) -> Rows:

@@ -35,6 +35,7 @@ class FileOptions(BaseModel):
     made_ns     when the file was written, where known: bars that end later are unfinished
     sort        order may be repaired by sorting; it is counted
     calendar    whose session closes a daily bar (exchange_calendars); "" = the next midnight UTC
+    hours       of that calendar, beyond whose end no bar within a day lasts; a day closes at its regular end
     zone        of stamps that name none
     start_ns    first moment wanted, of a bar's open or a trade; `end_ns` is the first not wanted
     """
@@ -56,6 +57,7 @@ class FileOptions(BaseModel):
     made_ns: int | None = None
     sort: bool = True
     calendar: str = ""
+    hours: Literal["regular", "extended"] = "regular"
     zone: str = "UTC"
     start_ns: int = NEVER_NS
     end_ns: int = FOREVER_NS

@@ -32,6 +32,8 @@ class FileRows:
     timeframe = ""
     moments_together = False
     """Whether all rows of a moment must be there before the first of them goes on."""
+    negative: frozenset[str] = frozenset()
+    """Symbols whose prices may be 0 or less; set before `facts`."""
     surveyed_columns: tuple[str, ...] = ("time", "clock", "symbol")
 
     def __init__(self, source: str, table: Table, layout: Layout, options: FileOptions) -> None:
@@ -114,7 +116,10 @@ class FileRows:
         return rows if inside.all() else rows.take(inside)
 
     def _cleaner(self, numbers: Mapping[str, int]) -> Cleaner:
-        return Cleaner(numbers, self._options.cleaning, source=self._source, made_ns=self._options.made_ns)
+        return Cleaner(
+            numbers, self._options.cleaning, source=self._source, made_ns=self._options.made_ns,
+            allows_negative=self.negative,
+        )  # fmt: skip
 
     def _blocks(self, instruments: Int32, feed: int) -> Iterator[tuple[MarketBlock, Int64]]:
         for part in self.parts():

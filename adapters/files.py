@@ -73,6 +73,10 @@ class FileFeed:
         """Of bars; "" for trades and quotes."""
         return self._rows.timeframe
 
+    def allow_negative(self, symbols: frozenset[str]) -> None:
+        """Prices of these may be 0 or less; others that are so are withheld."""
+        self._rows.negative = symbols
+
     @property
     def findings(self) -> Findings:
         """What was found about the rows, with examples; final after `facts`."""

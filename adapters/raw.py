@@ -99,6 +99,11 @@ class RawFeed:
         self._told = found.told
         self._cleaned: Counter[str] = Counter(rows=self.rows_estimate)
         self.findings: Findings | None = None
+        self._negative: frozenset[str] = frozenset()
+
+    def allow_negative(self, symbols: frozenset[str]) -> None:
+        """Prices of these may be 0 or less; others that are so are withheld."""
+        self._negative = symbols
 
     @property
     def kind(self) -> str:
@@ -148,7 +153,7 @@ class RawFeed:
         decoding = Decoding(self.recording, self.protocol, rows)
         consecutive = PROTOCOLS[self.protocol].consecutive_ids
         settings = self._options.cleaning.model_copy(update={"consecutive_ids": consecutive})
-        cleaner = Cleaner(wanted, settings, source=self.name)
+        cleaner = Cleaner(wanted, settings, source=self.name, allows_negative=self._negative)
         self.findings = cleaner.findings
         outside: Counter[str] = Counter()
         yield from cleaned(_wanted(decoding.blocks(BATCH_ROWS), self._options, outside), cleaner, feed, chunk)

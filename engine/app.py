@@ -30,6 +30,7 @@ from engine.risk.gate import RiskGate
 from engine.risk.settings import RiskSettings
 from engine.sessions import ALWAYS_OPEN, Sessions, sessions_of
 from engine.tap import Sink, Tap
+from engine.timeframes import sorted_timeframes
 from engine.wyckoff.detector import PhaseDetector
 
 MARKET = 3
@@ -65,8 +66,10 @@ def build_line(
     assert tuple(one.identity for one in calendars) == session.sessions
     strategies = [strategy(name, config.strategies.get(name, {})) for name in config.run.strategies]
     lateness_ns = session.lateness_ns
+    # A tape is detected on as it was recorded, also under a configuration that builds other bars.
+    build = sorted_timeframes((*config.run.timeframes, *session.detect_on))
     bars = BarAggregator(
-        table, session.timeframes, config.run.timeframes, len(session.feeds), lateness_ns, sessions_by(table, calendars)
+        table, session.timeframes, build, len(session.feeds), lateness_ns, sessions_by(table, calendars)
     )
     market = Market(table, session.timeframes, paper_book(config.paper, table, session.cash), lateness_ns)
     tap = Tap(Digest(simulated=True), sinks)

@@ -28,8 +28,8 @@ RECORDING_OPTIONS = (
 )  # fmt: skip
 """Of the options of files, those that a recording of raw messages knows."""
 
-SHORT = ("1m", "5m", "15m", "1h", "4h")
-"""Bars that close by the clock; a longer one closes with the sessions of its calendar."""
+BARS = "bars"
+"""What a feed of bars says it is; only they end with sessions when they are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +142,18 @@ def _open_tables(
 
 
 def _in_its_calendar(files: Any, feed: Any, options: Any, config: Config, known: Sequence[VenueMetadata]) -> Any:
-    """The feed, opened again where its symbols have a calendar of their own that closes its days."""
-    if feed.timeframe in ("", *SHORT):
+    """The feed, opened again where its symbols have sessions of their own, which end its bars."""
+    if feed.kind != BARS:
         return feed
-    calendars = {one.instrument.calendar for one in definitions(config, [feed], known)}
-    if calendars <= {options.calendar}:
+    instruments = [one.instrument for one in definitions(config, [feed], known)]
+    sessions = {(one.calendar, one.hours) for one in instruments}
+    if sessions <= {(options.calendar, options.hours)}:
         return feed
-    if len(calendars) > 1:
-        named = ", ".join(sorted(one or '""' for one in calendars))
-        raise ExitError(exits.BAD_CONFIG, f"{feed.name}: daily bars must be of one calendar a file, was {named}")
-    return files.open_feed(feed.path, options.model_copy(update={"calendar": calendars.pop()}))
+    if len(sessions) > 1:
+        named = ", ".join(f"{name or 'none'} {hours}" for name, hours in sorted(sessions))
+        raise ExitError(exits.BAD_CONFIG, f"{feed.name}: bars must be of one calendar a file, was {named}")
+    calendar, hours = sessions.pop()
+    return files.open_feed(feed.path, options.model_copy(update={"calendar": calendar, "hours": hours}))
 
 
 def _file_options(files: Any, command: ReplayCommand, config: Config) -> Any:
@@ -161,6 +163,7 @@ def _file_options(files: Any, command: ReplayCommand, config: Config) -> Any:
             symbol=command.symbol, timeframe=command.timeframe, mapping=command.column_of, zone=command.zone,
             columns=tuple(command.columns.split(",")) if command.columns else (), layout=command.layout,
             member=command.member, dates=command.dates, calendar=config.instruments.default.calendar,
+            hours=config.instruments.default.hours,
             adjust=command.adjust, adjustments=command.adjustments, adjust_as_of=command.adjust_as_of,
             fold=command.fold, sort=not command.is_sorted, start_ns=start_ns, end_ns=end_ns,
         )  # fmt: skip

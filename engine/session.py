@@ -44,6 +44,10 @@ class RecordedFeed(Feed, Protocol):
     @property
     def lateness_ns(self) -> int: ...
 
+    def allow_negative(self, symbols: frozenset[str]) -> None:
+        """Prices of these may be 0 or less. Called before `facts`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -70,6 +74,9 @@ def from_feeds(
     defined = definitions(config, feeds, known)
     table = InstrumentTable(one.instrument for one in defined)
     numbers = {symbol: number for number, symbol in enumerate(table.symbols)}
+    negative = frozenset(one.symbol for one in table.all if one.allows_negative)
+    for feed in feeds:
+        feed.allow_negative(negative)
     rows = _as_one(merge(feeds, numbers, chunk))
     first = next(rows, None)
     calendars = calendars_of(table.all, _begins(first))

@@ -9,8 +9,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from engine import replay
+from engine.blocks import Bars
 from engine.calendars import Calendar, sessions_of, span_ns
 from engine.cli import app
+from engine.opening import configured, opened
+from engine.replay_command import ReplayCommand
 from engine.tape import TapeMismatch, TapeReader
 from engine.tape_file import TapeFile
 from tests.adapters.file_makers import SHARED
@@ -215,13 +218,47 @@ def test_a_daily_file_closes_with_the_calendar_of_its_symbol(tmp_path: Path) -> 
     assert found["bars"] == {"1d": len(days), "1w": 5}
 
 
+HOURS = "time,open,high,low,close,volume\n" + "".join(
+    f"2024-07-0{day}T{hour}:30:00-04:00,10,11,9,10,100\n" for day in (1, 2) for hour in (14, 15)
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "ends"),
+    [
+        ("calendar = 'XNYS'", ["15:30", "16:00"]),
+        ("calendar = 'XNYS'\nhours = 'extended'", ["15:30", "16:30"]),
+        ("calendar = ''", ["15:30", "16:30"]),
+    ],
+)
+def test_an_hour_ends_with_the_session_of_its_symbol_and_never_earlier(
+    table: str, ends: list[str], tmp_path: Path
+) -> None:
+    """Whatever the calendar of the others: a bar that is known before it is over looks ahead."""
+    pytest.importorskip("exchange_calendars")
+    path, mine = tmp_path / "AAA.csv", tmp_path / "mine.toml"
+    path.write_text(HOURS)
+    mine.write_text(f"[instruments.default]\ncalendar = 'XNYS'\n[instruments.symbols.AAA]\n{table}\n")
+    command = ReplayCommand(feeds=(path,), config=(mine,))
+
+    (feed,) = opened(command, configured(command)).feeds
+    blocks = [fact for fact in feed.facts({"AAA": 0}, 0, 4_096) if isinstance(fact, Bars)]
+
+    closes = np.concatenate([block.close_ns for block in blocks]) - 4 * 3_600 * 10**9
+    assert [str(one)[11:16] for one in closes.astype("datetime64[ns]")] == ends * 2
+
+
 def test_one_file_of_days_has_one_calendar(tmp_path: Path) -> None:
     path, mine = tmp_path / "two.csv", tmp_path / "mine.toml"
     path.write_text("symbol,date,open,high,low,close,volume\nA,2020-01-02,1,1,1,1,1\nB,2020-01-02,1,1,1,1,1\n"
                     "A,2020-01-03,1,1,1,1,1\nB,2020-01-03,1,1,1,1,1\n")  # fmt: skip
     mine.write_text("[instruments.symbols.A]\ncalendar = 'FX'\n")
 
-    told(wyckoff("replay", path, "-c", mine), 78, 'two.csv: daily bars must be of one calendar a file, was "", FX')
+    told(
+        wyckoff("replay", path, "-c", mine),
+        78,
+        "two.csv: bars must be of one calendar a file, was none regular, FX regular",
+    )
 
 
 def test_lateness_on_a_tape_is_the_tapes(feed: Path, tmp_path: Path) -> None:

@@ -209,6 +209,9 @@ class Listed:
         self.symbols = symbols
         self._block = block
 
+    def allow_negative(self, symbols: frozenset[str]) -> None:
+        assert not symbols
+
     def facts(self, numbers: Mapping[str, int], feed: int, chunk: int) -> Iterator[Item]:
         places = np.array([numbers[symbol] for symbol in self.symbols])
         columns = self._block.columns() | {"feed": feed, "instrument": places[self._block.instrument]}

@@ -35,6 +35,9 @@ class ListFeed:
     counts: Mapping[str, int] = field(default_factory=dict)
     quarantined: str = ""
 
+    def allow_negative(self, symbols: frozenset[str]) -> None:
+        self.negative = symbols
+
     @property
     def rows_estimate(self) -> int:
         return self.rows * len(self.symbols)

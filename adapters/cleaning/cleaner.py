@@ -5,10 +5,9 @@ which order, and every count depend on the rows alone, never on how they were cu
 Rows of the tape come out as they are: nothing is corrected, filled in or invented.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from adapters.cleaning.findings import Findings, Notes
 from adapters.cleaning.judges import CandleJudge, Frame, PrintJudge, QuoteJudge
@@ -29,17 +28,16 @@ class Cleaner:
         settings: CleaningSettings | None = None,
         *,
         source: str = "feed",
-        allows_negative: npt.NDArray[np.bool_] | None = None,
+        allows_negative: Collection[str] = (),
         made_ns: int | None = None,
     ) -> None:
-        """`symbols` are the session's instrument numbers; `allows_negative` is indexed by them. Bars that end
-        after `made_ns`, when the source was written, are unfinished."""
+        """`symbols` are the session's instrument numbers; prices of the symbols in `allows_negative` may be
+        0 or less. Bars that end after `made_ns`, when the source was written, are unfinished."""
         chosen = settings or CleaningSettings()
         self._refuses = chosen.bad_rows == "refuse"
         self._source = source
         self._negative = np.zeros(max(symbols.values(), default=0) + 1, np.bool_)
-        if allows_negative is not None:
-            self._negative[:] = allows_negative[: len(self._negative)]
+        self._negative[[symbols[symbol] for symbol in allows_negative if symbol in symbols]] = True
         notes = Notes.empty(len(self._negative))
         self.findings = Findings({number: symbol for symbol, number in symbols.items()}, notes)
         frame = Frame(

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.blocks import Float64
-from engine.timeframes import DAY_NS, LENGTH_NS, MINUTE_NS
+from engine.timeframes import DAY_NS, LENGTH_NS, MINUTE_NS, settings_of
 from engine.wyckoff import gates
 
 MOST_BARS = 250
@@ -161,7 +161,8 @@ class DetectorSettings(BaseModel):
                 row[position] = value
         return row
 
-    def _derived(self, timeframe: str) -> dict[str, float]:
+    def _derived(self, name: str) -> dict[str, float]:
+        timeframe = settings_of(name)
         multiplier = MULTIPLIER[timeframe] / 100
         daily = multiplier if LENGTH_NS[timeframe] >= DAY_NS else 0.0
         short = LENGTH_NS[timeframe] <= 5 * MINUTE_NS

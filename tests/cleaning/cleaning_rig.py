@@ -40,7 +40,7 @@ def rows_of(block: MarketBlock) -> list[tuple[object, ...]]:
 
 
 def clean(*blocks: MarketBlock, made_ns: int | None = None, negative: bool = False, **settings: Any) -> Cleaned:
-    allowed = np.full(len(SYMBOLS), negative)
+    allowed = tuple(SYMBOLS) if negative else ()
     cleaner = Cleaner(SYMBOLS, CleaningSettings(**settings), source="feed", allows_negative=allowed, made_ns=made_ns)
     out = [found for block in blocks for found in cleaner.clean(block)] + cleaner.finish()
     cleaned = Cleaned(out, cleaner.findings)

@@ -123,3 +123,10 @@ def test_percent_gates_follow_the_timeframe() -> None:
 def test_unknown_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="sc_vrr"):
         DetectorSettings(sc_vrr=1.0)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("name", ["tick:500", "volume:50000", "dollar:1000000"])
+def test_counted_bars_are_judged_by_the_settings_of_minutes(name: str) -> None:
+    settings = DetectorSettings()
+
+    np.testing.assert_array_equal(settings.gates(name), settings.gates("1m"))

@@ -246,6 +246,44 @@ def list_rules(config: options.Configs = None, as_json: AsJson = False) -> None:
         run_list_rules(tuple(config or ()), as_json=as_json)
 
 
+@app.command()
+def schematics(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.csv", help="The feed; FILE.labels.csv goes beside it.")],
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="accumulation, distribution, failed-spring, garch, ... Repeatable.",
+                     show_default="all"),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, metavar="N", help="Series of each kind.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same bars.")] = 1,
+    timeframe: Annotated[str, typer.Option(metavar="NAME", help="1m 5m 15m 1h 4h 1d 1w.")] = "1d",
+    start: Annotated[str, typer.Option("--from", metavar="TIME", help="Open of the first bar.")] = "2000-01-01",
+    signature: Annotated[
+        float | None,
+        typer.Option(min=0, max=3, metavar="X", help="How far volume follows the plan: 0 not at all, 1 as planned.",
+                     show_default="drawn"),
+    ] = None,
+    noise: Annotated[
+        float | None,
+        typer.Option(min=0, max=3, metavar="X", help="How far closes stray, in mean bar ranges.", show_default="drawn"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Write generated markets with planted Wyckoff events, and decoys without, as a feed for replay."""
+    with exits():
+        from engine.commands import known_errors
+        from engine.schematics_command import SchematicsCommand, run_schematics
+
+        with known_errors():
+            told = run_schematics(
+                SchematicsCommand(out, tuple(kind or ()), count, seed, timeframe, start, signature, noise)
+            )
+        lines = (
+            f"{name:10} {value:,}" if isinstance(value, int) else f"{name:10} {value}" for name, value in told.items()
+        )
+        emit(json.dumps(told) if as_json else "\n".join(lines))
+
+
 def main() -> None:
     for each in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(each) is not signal.SIG_IGN:  # under nohup a hang-up means nothing

@@ -154,11 +154,12 @@ def weigh(row: int, slot: int, rows: CandleRows, state: CandleState, limits: Lim
     silence_ns = close_ns - levels.last_ns[slot] if levels.filled[slot] > 0 else 0
     if silence_ns > limits.reuse_ns:
         forget_reused(rows.open[row], row, slot, judged, limits, levels, notes)
-    # A first bar has nothing but its own close to be near to, and on their first day prices jump.
     is_first = levels.filled[slot] == 0
     last = rows.close[row] if is_first else levels.last[slot]
     wide = max(band, limits.hole_band)
-    chosen = wide if is_first or silence_ns > limits.hole_lengths * lengths_ns[frame] else band
+    chosen = wide if silence_ns > limits.hole_lengths * lengths_ns[frame] else band
+    if is_first:
+        chosen = max(band, limits.listing_band)
     if not is_far(low, high, last, slot, chosen, limits, levels):
         return PASSED
     strange = high if high * low >= last * last else low

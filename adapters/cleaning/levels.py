@@ -75,6 +75,7 @@ class Limits(NamedTuple):
     reuse_ns: int
     reuse_ratio: float
     hole_band: float
+    listing_band: float
     hole_ns: int
     hole_lengths: int
     confirmed_by: int

@@ -24,6 +24,8 @@ class CleaningSettings(BaseModel):
                      and one year of minutes of Bitcoin except its bad prints, and above Apple's fall of 2000-09-29
     hole_band        replaces a smaller band where the feed was silent for `hole_lengths` bars or `hole_ns`: overnight,
                      prices jump. A bar that spans more than this within itself is never confirmed
+    listing_band     replaces a smaller band for an instrument's first bar, which has only its own close to be near to:
+                     a listing opens wide (30 to 45 in its first minute), a false first open is wider (652 for 301)
     confirmed_by     that many rows in a row, near each other, prove a price far from the last ones: all are let go
     settled_by       that many rows with the same far price, in a row or not, make it a price of its own: where bid and
                      ask are far apart, or bars are wide, the market is like that
@@ -41,6 +43,7 @@ class CleaningSettings(BaseModel):
     trade_band: float = Field(default=1.2, gt=1)
     bar_bands: tuple[float, ...] = (1.2, 1.25, 1.4, 1.5, 2.0, 3.0, 4.0)
     hole_band: float = Field(default=3.0, gt=1)
+    listing_band: float = Field(default=2.0, gt=1)
     hole_lengths: int = Field(default=10, ge=1)
     hole_ns: int = Field(default=10 * MINUTE_NS, gt=0)
     confirmed_by: int = Field(default=3, ge=1, le=16)

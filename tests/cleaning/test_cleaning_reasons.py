@@ -357,7 +357,7 @@ def test_a_first_bar_that_leaves_the_band_within_itself_is_withheld() -> None:
     assert found.found("absurd_price") == [(1, 16, 4)]  # it is compared with its own close
 
 
-def test_the_first_bar_of_a_listing_may_be_as_wide_as_one_after_a_hole() -> None:
+def test_the_first_bar_of_a_listing_may_be_wide() -> None:
     found = clean(candles((30, 45, 29, 33), (33, 33.2, 32.8, 33)))
 
     assert found.all == {}

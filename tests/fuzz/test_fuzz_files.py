@@ -3,6 +3,7 @@
 import lzma
 import os
 import re
+import struct
 import subprocess
 import sys
 import zipfile
@@ -22,6 +23,7 @@ from adapters.file_rows import FileRows
 from adapters.rows import RowReader
 from engine.blocks import MarketBlock
 from engine.ports import Item
+from tests.adapters.table_makers import zipped
 
 ROOT = Path(__file__).resolve().parents[2]
 SOAK = bool(os.environ.get("WYCKOFF_SOAK"))
@@ -123,6 +125,14 @@ def test_every_seed_is_read_or_refused_for_a_reason() -> None:
     assert len(refused) < len(found) / 20, refused
 
 
+def nameless_member() -> bytes:
+    """In the list at the end of the archive the one letter of the name counts as an extra field."""
+    archive = bytearray(zipped({"A": BAD}))
+    at = archive.index(b"PK\x01\x02") + 28
+    archive[at : at + 4] = struct.pack("<HH", 0, 1)
+    return bytes(archive)
+
+
 HEADER = b'{"t":"header","format":2,"exchange":"BINANCE"}'
 CONNECT = b'{"t":"connect","conn":"0","ts":1723161255.0}'
 TICKS = "equity/usa/tick/spy/20131007_trade.zip"
@@ -134,6 +144,7 @@ FOUND = {
         b"date,open,high,low,close,adj close,volume\n2020-01-01,2,2,2,2,1e-300,1e200\n2020-01-02,2,2,2,2,2,1\n",
         "bars",
     ),
+    "a zip with a member without a name": ("AAA.csv", nameless_member(), "a member has no name"),
     "named rows in a lean file": (TICKS, b'[{"time":1,"price":2,"size":3}]', "was not so"),
     "numbers of JSON in a lean file": (TICKS, b'[[34200000,1674100,100,"P","0",0]]', "must hold CSV, was JSON rows"),
 }

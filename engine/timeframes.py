@@ -42,6 +42,9 @@ LENGTH_NS: dict[str, int] = _Lengths(
     }
 )
 
+MULTIPLIER = {"1m": 0.15, "5m": 0.20, "15m": 0.30, "1h": 0.70, "4h": 0.85, "1d": 1.0, "1w": 1.4}
+"""How much of a daily bar's range in percent one of this length has: scales percentages of price (wyckoff.md 9.1)."""
+
 ORIGIN_NS = {name: 4 * DAY_NS if name == "1w" else 0 for name in TIMEFRAMES}
 """A moment at which an interval of the timeframe begins: 1970-01-05 was a Monday."""
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from engine.instruments import ASSET_CLASSES
 from engine.messages import Event, EventKind, Instrument, Leg, Phase
 from engine.ports import Decline, Proposal
+from engine.timeframes import MULTIPLIER, settings_of
 
 ROUNDING: Final = 1e-9
 """Of a limit: prices are floats, and a stop put exactly at the limit must pass it."""
@@ -53,7 +54,7 @@ class PipelineSettings(BaseModel):
     sos_confidence: float = Field(default=75.0, ge=0, le=100)
     sos_confidence_in_c: float = Field(default=85.0, ge=0, le=100)
     # Levels.
-    min_width_percent: float = Field(default=3.0, ge=0)
+    min_width_percent: float = Field(default=3.0, ge=0)  # of a daily range; times MULTIPLIER of shorter ones
     min_range_bars: int = Field(default=15, ge=1)
     # Risk.
     nearest_stop_atr: float = Field(default=0.8, gt=0)
@@ -161,7 +162,7 @@ def _phase_doubtful(settings: PipelineSettings, case: Case) -> Decline | None:
 def _range_narrow(settings: PipelineSettings, case: Case) -> Decline | None:
     event = case.event
     percent = 100.0 * (event.resistance - event.support) / abs(event.support) if event.support else 0.0
-    least = settings.min_width_percent
+    least = settings.min_width_percent * MULTIPLIER[settings_of(event.timeframe)]
     return Decline("LEVEL_WIDTH", percent, least) if percent < least * (1.0 - ROUNDING) else None
 
 

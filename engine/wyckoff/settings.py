@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.blocks import Float64
-from engine.timeframes import DAY_NS, LENGTH_NS, MINUTE_NS, settings_of
+from engine.timeframes import DAY_NS, LENGTH_NS, MINUTE_NS, MULTIPLIER, settings_of
 from engine.wyckoff import gates
 
 MOST_BARS = 250
@@ -21,9 +21,6 @@ MOST_BARS = 250
 
 Lookback = Annotated[int, Field(ge=1, le=MOST_BARS)]
 Amount = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False)]
-
-MULTIPLIER = {"1m": 0.15, "5m": 0.20, "15m": 0.30, "1h": 0.70, "4h": 0.85, "1d": 1.0, "1w": 1.4}
-"""Scales `_percent` gates to the timeframe (section 9.1)."""
 
 DEPTH_MULTIPLIER_MIN = 0.3
 """The depth of a spring is not scaled below this (section 3.6 c)."""

@@ -51,6 +51,12 @@ LIMITS = [
     ("PHASE_PATTERN", {"phase": Phase.C}, {"phase": Phase.D}, {}),
     ("PHASE_CONFIDENCE", {"confidence": 70.0}, {"confidence": 69.9}, {}),
     ("LEVEL_WIDTH", {"resistance": 103.0, "support": 100.0}, {"resistance": 102.9, "support": 100.0}, {}),
+    (
+        "LEVEL_WIDTH",
+        {"resistance": 102.1, "support": 100.0, "timeframe": "1h"},
+        {"resistance": 102.0, "support": 100.0, "timeframe": "1h"},
+        {},
+    ),
     ("LEVEL_DURATION", {"range_bars": 15}, {"range_bars": 14}, {}),
     ("LEVEL_TARGET", {"target": 110.1}, {"target": 110.0}, {}),
     ("RISK_STOP_NEAR", {"stop": 99.2}, {"stop": 99.21}, {}),

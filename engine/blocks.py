@@ -111,6 +111,7 @@ class MarketBlock:
 
     def slice(self, start: int, stop: int) -> Self:
         """Rows [start, stop) as views. `closed` bars go with the rows that released them."""
+        assert stop <= len(self)
         part = self.window(start, stop)
         if self.closed is not None:
             first, last = np.searchsorted(self.closed.release, (self.sequence + start, self.sequence + stop))

@@ -16,6 +16,10 @@ MIRRORS = {
     EventKind.SOS_FAILED: "SOW_FAILED",
     EventKind.LPS: "LPSY",
     EventKind.BREAKOUT_WEAK: "BREAKDOWN_WEAK",
+    EventKind.SHAKE: "UT",
+    EventKind.SOS_MINOR: "SOW_MINOR",
+    EventKind.LPS_INSIDE: "LPSY_INSIDE",
+    EventKind.SUPPLY_WARNING: "DEMAND_WARNING",
 }
 """Names for direction -1 where they differ; AR, ST, TEST and RANGE_FAILED are the same word."""
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from engine.blocks import Bars, MarketBlock, Trades
 from engine.messages import Action, BarTaint, Detections, Event, Fill, Intent, Refused, encode
 from engine.ports import Item
+from engine.wyckoff import detector
 from tests.lines import Decided, Recorded, decide, decide_queued, line, recorded
 from tests.makers import heartbeat
 from tests.markets import bar_market, trade_market
@@ -210,13 +211,15 @@ def test_scale_law_a_power_of_two_changes_no_event(factor: float) -> None:
     assert [one.price for one in changed] == [one.price * factor for one in plain]
 
 
-def test_mirror_law_a_negated_market_has_the_mirrored_events() -> None:
+def test_mirror_law_a_negated_market_has_the_mirrored_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exactly, once the sides have changed gates too: these hold every deliberate exception to the mirror."""
     market = recorded(bar_market(6, 700, 5), symbols=6, allows_negative=True)
     block = market.rows[0]
     assert isinstance(block, Bars)
     negated = replace(block, open=-block.open, high=-block.low, low=-block.high, close=-block.close)
 
     plain = events(decide(market))
+    monkeypatch.setattr(detector, "SIDES", detector.SIDES[::-1])
     mirrored = events(decide(replace(market, rows=(negated, *market.rows[1:]))))
 
     def key(one: Event) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from tests.lines import lively, recorded
 from tests.markets import bar_market
 
 TAPE = Path(__file__).parent / "tapes" / "four-symbols.tape"
-DIGEST = "e3f83a5cf6adeef72520813abd700193ab7e376a6ba8f6566f21210a099b1bc7"
+DIGEST = "f895e997c2bcb45b8e9b39cbdab0584151f62cba509add9fb61933c113201b13"
 
 
 def decided(chunk: int) -> replay.Run:

@@ -3,6 +3,8 @@
 from engine.messages.base import Message
 from engine.messages.vocabulary import CampaignState, EventKind, HeatState, Phase, WatchKind
 
+UNKNOWN = float("nan")
+
 
 class Event(Message, frozen=True):
     """One Wyckoff event of one (symbol, timeframe, direction).
@@ -14,6 +16,17 @@ class Event(Message, frozen=True):
     `volume_ratio`, `spread_ratio`, `close_position` to the bar it points at. `variant` is the
     spring type (1, 2, 3) where the event is a SPRING or its TEST, else 0. `supersedes` is the
     `event_id` this one relabels, or "".
+
+    `settings` names the detector's settings; `origin` says what the range was found by (CLIMAX,
+    SOFT_STOP, CLUSTER); `follows` is the event before this one in its range, or "". `part_1` to
+    `part_7` add up to `score`, in the order `engine.wyckoff.anatomy` names for the kind, before a
+    cap or a penalty; NaN beyond. `confidence` is 0.45 score + 0.30 `phase_confidence` + 0.15 mean of
+    `quality`, `support_strength` and `resistance_strength` + 0.10 `context` (100 higher timeframes
+    agree, -100 they do not, 0 unknown), all 0..100. `objective` is the point-and-figure count's, NaN
+    before the range is active. `volume_ratio_median` is against the median of the bars before;
+    `thin_reference` says that an intraday bar was compared with these for want of sessions.
+    `effort` and `vsa` name the bar's class, `stage` the sub-state of the phase, `tests_passed` how
+    many of the nine buying (selling) tests hold of those that can be known.
     """
 
     event_id: str
@@ -40,10 +53,38 @@ class Event(Message, frozen=True):
     spread_ratio: float
     close_position: float
     supersedes: str
+    settings: str = ""
+    origin: str = ""
+    follows: str = ""
+    confidence: float = UNKNOWN
+    phase_confidence: float = UNKNOWN
+    quality: float = UNKNOWN
+    support_strength: float = UNKNOWN
+    resistance_strength: float = UNKNOWN
+    context: float = UNKNOWN
+    objective: float = UNKNOWN
+    volume_ratio_median: float = UNKNOWN
+    thin_reference: bool = False
+    effort: str = ""
+    vsa: str = ""
+    stage: str = ""
+    tests_passed: int = 0
+    part_1: float = UNKNOWN
+    part_2: float = UNKNOWN
+    part_3: float = UNKNOWN
+    part_4: float = UNKNOWN
+    part_5: float = UNKNOWN
+    part_6: float = UNKNOWN
+    part_7: float = UNKNOWN
 
 
 class PhaseChange(Message, frozen=True):
-    """`confidence` is 0..100. `support` and `resistance` are NaN where there is no range."""
+    """`confidence` is 0..100. `support` and `resistance` are NaN where there is no range.
+
+    The rest are the parts of confidence: mean score of the events there are, range quality (both
+    0..100), share of the events the phase requires, volume signature (both 0..1), and points for
+    what was seen inside the range.
+    """
 
     symbol: str
     timeframe: str
@@ -54,6 +95,12 @@ class PhaseChange(Message, frozen=True):
     support: float
     resistance: float
     range_start_ns: int
+    origin: str = ""
+    mean_score: float = UNKNOWN
+    quality: float = UNKNOWN
+    completeness: float = UNKNOWN
+    volume_signature: float = UNKNOWN
+    bias_points: float = UNKNOWN
 
 
 class StrategyMark(Message, frozen=True):
@@ -69,7 +116,8 @@ class StrategyMark(Message, frozen=True):
 class Detections(Message, frozen=True, gc=True):
     """All that became known at one close, for all instruments and timeframes.
 
-    `time_ns` is the close; `decision_ns` = close + lateness is the time decisions carry.
+    `time_ns` is the close; `decision_ns` = close + lateness is the time decisions carry. `settings`
+    names the detector's settings.
     """
 
     time_ns: int
@@ -77,6 +125,7 @@ class Detections(Message, frozen=True, gc=True):
     events: tuple[Event, ...]
     phases: tuple[PhaseChange, ...]
     marks: tuple[StrategyMark, ...]
+    settings: str = ""
 
 
 class BarTaint(Message, frozen=True):

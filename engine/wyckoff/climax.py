@@ -6,24 +6,28 @@ five bars. Nothing is emitted before that.
 """
 
 from engine.kernels import hot, kernel
+from engine.wyckoff import edges as t
 from engine.wyckoff import gates as g
-from engine.wyckoff.features import close_of, high_of, is_climactic, low_of, ramp
+from engine.wyckoff import kinds as k
+from engine.wyckoff.edges import NONE, A, E
+from engine.wyckoff.features import atr_of, close_of, cp_of, high_of, is_climactic, low_of, ramp
 from engine.wyckoff.layout import (
     ATR_BEFORE,
+    CLIMAX,
     CLIMAX_ATR,
     CLIMAX_BAR,
-    CLIMAX_LEAST,
+    CLIMAX_CLOSE,
+    CLIMAX_DOWN,
     CLIMAX_LOW,
     CLIMAX_MIDDLE,
     CLIMAX_NS,
-    CLIMAX_POINTS,
     CLIMAX_PRIOR,
     CLIMAX_SR,
     CLIMAX_VR,
-    CP,
-    OLD_SC_BAR,
-    OLD_SC_KNOWN_NS,
-    OLD_SC_NS,
+    EDGE_VOLUME,
+    ORIGIN,
+    PHASE,
+    PS_SCORE,
     SC_ATR,
     SC_BAR,
     SC_KNOWN_NS,
@@ -33,13 +37,15 @@ from engine.wyckoff.layout import (
     SC_SCORE,
     SC_SR,
     SC_VR,
+    SOFT,
     SR,
     SUPPORT,
+    VOLUME,
     VR,
     Lane,
 )  # fmt: skip
-from engine.wyckoff.phases import T1, T2, T4, move, wipe
-from engine.wyckoff.records import PS, SC, emit, relabel
+from engine.wyckoff.phases import move, wipe
+from engine.wyckoff.records import emit, part, relabel
 
 
 @kernel
@@ -51,46 +57,77 @@ def is_lowest(lane: Lane, bars: int) -> bool:
 
 
 @kernel
-def prior_move(lane: Lane) -> float:
-    """The fall from the highest high of the last 60 bars to this close, in ATR."""
-    highest = high_of(lane, lane.bar)
-    for bar in range(lane.bar - int(lane.gates[g.PRIOR_MOVE_BARS]) + 1, lane.bar):
-        highest = max(highest, high_of(lane, bar))
-    return (highest - close_of(lane, lane.bar)) / float(lane.levels[ATR_BEFORE])
+def prior_move(lane: Lane, bar: int) -> float:
+    """The fall from the highest high of the 60 bars up to `bar` to its close, in ATR."""
+    highest = high_of(lane, bar)
+    for earlier in range(bar - int(lane.gates[g.PRIOR_MOVE_BARS]) + 1, bar):
+        highest = max(highest, high_of(lane, earlier))
+    return (highest - close_of(lane, bar)) / atr_of(lane, bar)
 
 
 @kernel
-def hold_candidate(lane: Lane, prior: float) -> None:
-    """Remember this bar; 15 points for its close, 5 for closing under the close before."""
+def hold_candidate(lane: Lane) -> None:
+    """Remember this bar as a climax that waits for its confirmation."""
     wholes, reals, bar = lane.wholes, lane.reals, lane.bar
     wholes[CLIMAX_BAR], wholes[CLIMAX_NS] = bar, lane.opens[lane.at]
-    reals[CLIMAX_LOW] = reals[CLIMAX_LEAST] = low_of(lane, bar)
+    reals[CLIMAX_LOW] = low_of(lane, bar)
     reals[CLIMAX_MIDDLE] = (high_of(lane, bar) + low_of(lane, bar)) / 2
-    reals[CLIMAX_VR], reals[CLIMAX_SR] = lane.window[VR, lane.at], lane.window[SR, lane.at]
-    reals[CLIMAX_ATR], reals[CLIMAX_PRIOR] = lane.levels[ATR_BEFORE], prior
-    down = close_of(lane, bar) < close_of(lane, bar - 1)
-    reals[CLIMAX_POINTS] = 15.0 * lane.window[lane.offset + CP, lane.at] + (5.0 if down else 0.0)
+    reals[CLIMAX_VR], reals[CLIMAX_SR] = lane.window[VR + lane.at], lane.window[SR + lane.at]
+    reals[CLIMAX_ATR], reals[CLIMAX_PRIOR] = lane.levels[ATR_BEFORE], prior_move(lane, bar)
+    reals[CLIMAX_CLOSE] = cp_of(lane, bar)
+    reals[CLIMAX_DOWN] = 1.0 if close_of(lane, bar) < close_of(lane, bar - 1) else 0.0
 
 
 @hot
-def seek_climax(lane: Lane) -> None:
-    """Phases NONE and E: find a candidate, confirm it, let it expire."""
-    wide = lane.window[SR, lane.at] >= lane.gates[g.SC_SR]
-    if wide and is_climactic(lane) and is_lowest(lane, int(lane.gates[g.SC_LOW_BARS])):
-        prior = prior_move(lane)
-        if prior >= lane.gates[g.SC_PRIOR_ATR]:
-            hold_candidate(lane, prior)
-    if lane.wholes[CLIMAX_BAR] >= 0 and closed_off_low(lane):
-        confirm_climax(lane, T1)
+def is_loud(lane: Lane) -> bool:
+    """The cheap part of the climax gates."""
+    gates, window, at = lane.gates, lane.window, lane.at
+    return bool(window[SR + at] >= gates[g.SC_SR] and window[VR + at] >= gates[g.SC_VR_FLOOR])
+
+
+@kernel
+def is_climax(lane: Lane) -> bool:
+    """Gates (1) to (4) of the climax on the newest bar."""
+    return bool(
+        is_loud(lane)
+        and is_lowest(lane, int(lane.gates[g.SC_LOW_BARS]))
+        and is_climactic(lane)
+        and prior_move(lane, lane.bar) >= lane.gates[g.SC_PRIOR_ATR]
+    )
+
+
+@kernel
+def watch_climax(lane: Lane) -> None:
+    """Find a candidate, confirm it, let it expire. Only where no range is in its way is it emitted."""
+    if is_loud(lane) and is_climax(lane):
+        hold_candidate(lane)
+    if lane.wholes[CLIMAX_BAR] >= 0:
+        await_climax(lane)
+
+
+@kernel
+def await_climax(lane: Lane) -> None:
+    """In phases NONE and E a confirmed climax opens a range; in A a soft stop's range gives way to it."""
+    wholes, phase = lane.wholes, lane.wholes[PHASE]
+    is_soft = wholes[ORIGIN] == SOFT
+    if not closed_off_low(lane):
+        if wholes[CLIMAX_BAR] < 0 and phase == A:
+            move(lane, t.T4)
+            wipe(lane)
+    elif phase in (NONE, E):
+        confirm_climax(lane, t.T1)
+    elif is_soft and phase == A:
+        confirm_climax(lane, t.T2)
+    else:
+        wholes[CLIMAX_BAR] = -1
 
 
 @kernel
 def closed_off_low(lane: Lane) -> bool:
     """Condition (5) of the climax; forgets the candidate when its time is over."""
     age = lane.bar - lane.wholes[CLIMAX_BAR]
-    lane.reals[CLIMAX_LEAST] = min(lane.reals[CLIMAX_LEAST], low_of(lane, lane.bar))
     if age == 0:
-        return bool(lane.window[lane.offset + CP, lane.at] >= 0.5)
+        return bool(lane.reals[CLIMAX_CLOSE] >= 0.5)
     if close_of(lane, lane.bar) > lane.reals[CLIMAX_MIDDLE]:
         return True
     if age >= lane.gates[g.SC_CONFIRM_BARS]:
@@ -99,53 +136,55 @@ def closed_off_low(lane: Lane) -> bool:
 
 
 @kernel
-def climax_score(lane: Lane) -> float:
-    """Volume 35, spread 20, close off the low 20, prior move 15, follow-through 10."""
-    reals = lane.reals
-    through = (close_of(lane, lane.bar) - reals[CLIMAX_MIDDLE]) / reals[CLIMAX_ATR]
-    return float(
-        35.0 * ramp(reals[CLIMAX_VR], 1.6, 3.5)
-        + 20.0 * ramp(reals[CLIMAX_SR], 1.3, 2.5)
-        + reals[CLIMAX_POINTS]
-        + 15.0 * ramp(reals[CLIMAX_PRIOR], 4.0, 10.0)
-        + 10.0 * ramp(through, 0.0, 1.0)
+def climax_score(lane: Lane, ratios: tuple[float, float], close: float, prior: float, through: float) -> float:
+    """Parts: volume, spread, close off the low, prior move, follow-through. `ratios` are vr and sr."""
+    return (
+        part(lane, g.SC_WEIGHTS, ramp(ratios[0], 1.6, 3.5))
+        + part(lane, g.SC_WEIGHTS, ramp(ratios[1], 1.3, 2.5))
+        + part(lane, g.SC_WEIGHTS, close)
+        + part(lane, g.SC_WEIGHTS, ramp(prior, 4.0, 10.0))
+        + part(lane, g.SC_WEIGHTS, ramp(through, 0.0, 1.0))
     )
 
 
 @kernel
 def confirm_climax(lane: Lane, edge: int) -> None:
-    """Open a range at the candidate. Support is the least low until now."""
+    """Open a range at the candidate. Its low is support until a secondary test lowers it (2.2)."""
     wholes, reals = lane.wholes, lane.reals
-    bar, open_ns, score = wholes[CLIMAX_BAR], wholes[CLIMAX_NS], climax_score(lane)
-    low, vr, sr, atr, prior = (
-        reals[CLIMAX_LOW], reals[CLIMAX_VR], reals[CLIMAX_SR], reals[CLIMAX_ATR], reals[CLIMAX_PRIOR],
-    )  # fmt: skip
-    least = reals[CLIMAX_LEAST]
+    bar, open_ns = wholes[CLIMAX_BAR], wholes[CLIMAX_NS]
+    old_ns, old_known_ns = int(wholes[SC_NS]), int(wholes[SC_KNOWN_NS])
+    old_kind = 0 if edge == t.T1 else k.SOFT_STOP if wholes[ORIGIN] == SOFT else k.SC
     move(lane, edge)
-    old_ns, old_known_ns, relabelled = int(wholes[OLD_SC_NS]), int(wholes[OLD_SC_KNOWN_NS]), False
-    if edge == T2:
-        relabelled = emit_preliminary(lane)
+    preliminary = emit_preliminary(lane) if old_kind == k.SC else -1.0
+    wholes[CLIMAX_BAR] = -1
     wipe(lane)
+    wholes[ORIGIN] = CLIMAX
     wholes[SC_BAR], wholes[SC_NS], wholes[SC_KNOWN_NS] = bar, open_ns, lane.opens[lane.at]
-    reals[SC_LOW], reals[SC_VR], reals[SC_SR], reals[SC_ATR], reals[SC_PRIOR] = low, vr, sr, atr, prior
-    reals[SC_SCORE], reals[SUPPORT] = score, least
-    row = emit(lane, SC, int(bar), low, score)
-    if edge == T2 and not relabelled:
-        relabel(lane, row, SC, old_ns, old_known_ns)
+    reals[SC_LOW], reals[SC_VR], reals[SC_SR] = reals[CLIMAX_LOW], reals[CLIMAX_VR], reals[CLIMAX_SR]
+    reals[SC_ATR], reals[SC_PRIOR], reals[SUPPORT] = reals[CLIMAX_ATR], reals[CLIMAX_PRIOR], reals[CLIMAX_LOW]
+    if preliminary >= 0.0:
+        reals[PS_SCORE] = preliminary
+    close = 0.75 * reals[CLIMAX_CLOSE] + 0.25 * reals[CLIMAX_DOWN]
+    through = (close_of(lane, lane.bar) - reals[CLIMAX_MIDDLE]) / reals[CLIMAX_ATR]
+    reals[SC_SCORE] = climax_score(lane, (reals[SC_VR], reals[SC_SR]), close, reals[SC_PRIOR], through)
+    row = emit(lane, k.SC, int(bar), reals[SC_LOW], reals[SC_SCORE])
+    if old_kind != 0 and preliminary < 0.0:
+        relabel(lane, row, old_kind, old_ns, old_known_ns)
 
 
-@hot
+@kernel
 def lower_climax(lane: Lane) -> bool:
-    """Phase A before a test: a lower low on climactic volume takes the climax's place."""
-    reals = lane.reals
-    if not lane.window[VR, lane.at] >= lane.gates[g.SC_AGAIN_VR] * reals[SC_VR]:
+    """Phase A before a test: a lower low on climactic volume takes the climax's place, or that of the
+    candidate for it."""
+    reals, at = lane.reals, lane.at
+    least = reals[CLIMAX_LOW] if lane.wholes[CLIMAX_BAR] >= 0 else reals[SC_LOW]
+    if not lane.window[VR + at] >= lane.gates[g.SC_AGAIN_VR] * reals[SC_VR]:
         return False
-    if not (low_of(lane, lane.bar) < reals[SC_LOW] and lane.window[SR, lane.at] > 0.0):
+    if not (low_of(lane, lane.bar) < least and lane.window[SR + at] > 0.0):
         return False
-    if lane.wholes[OLD_SC_BAR] == 0:
-        lane.wholes[OLD_SC_BAR], lane.wholes[OLD_SC_NS] = lane.wholes[SC_BAR], lane.wholes[SC_NS]
-        lane.wholes[OLD_SC_KNOWN_NS] = lane.wholes[SC_KNOWN_NS]
-    hold_candidate(lane, prior_move(lane))
+    if lane.window[VOLUME + at] < lane.levels[EDGE_VOLUME]:
+        return False
+    hold_candidate(lane)
     return True
 
 
@@ -154,30 +193,45 @@ def await_lower_climax(lane: Lane) -> None:
     """The lower climax confirms (T2), or the fall was not stopped and the range is dropped (T4)."""
     lower_climax(lane)
     if closed_off_low(lane):
-        confirm_climax(lane, T2)
+        confirm_climax(lane, t.T2)
     elif lane.wholes[CLIMAX_BAR] < 0:
-        move(lane, T4)
+        move(lane, t.T4)
         wipe(lane)
 
 
 @kernel
-def emit_preliminary(lane: Lane) -> bool:
-    """Relabel the old climax as preliminary support where it was one (3.1).
+def stood_out(lane: Lane, old: int) -> bool:
+    """Was the old climax at a 20-bar low after a fall (3.1)? One that took another's place need not be."""
+    lowest = low_of(lane, old)
+    for bar in range(old - int(lane.gates[g.SC_LOW_BARS]) + 1, old):
+        lowest = min(lowest, low_of(lane, bar))
+    return bool(lowest == low_of(lane, old) and prior_move(lane, old) >= lane.gates[g.SC_PRIOR_ATR])
 
-    Score: volume 40 (1.5 to 2.5), spread 25 (1.2 to 2.0), reaction 35 (1 to 3 ATR).
+
+@kernel
+def emit_preliminary(lane: Lane) -> float:
+    """Relabel the old climax as preliminary support where it was one (3.1); its score, else -1.
+
+    Parts: volume (1.5 to 2.5), spread (1.2 to 2.0), reaction (1 to 3 ATR).
     """
-    gates, reals, old = lane.gates, lane.reals, lane.wholes[OLD_SC_BAR]
+    gates, reals, old = lane.gates, lane.reals, int(lane.wholes[SC_BAR])
     gap = lane.bar - old
     candidate_gap = lane.wholes[CLIMAX_BAR] - old
     if candidate_gap < gates[g.PS_SUPERSEDE_MIN_BARS] or candidate_gap > gates[g.PS_SUPERSEDE_MAX_BARS]:
-        return False
+        return -1.0
     highest = reals[SC_LOW]
     for bar in range(old + 1, old + 1 + min(gap, int(gates[g.PS_REACTION_BARS]))):
         highest = max(highest, high_of(lane, bar))
     reaction = (highest - reals[SC_LOW]) / reals[SC_ATR]
     if not (reaction >= gates[g.PS_REACTION_ATR] and reals[SC_VR] >= gates[g.PS_VR] and reals[SC_SR] >= gates[g.PS_SR]):
-        return False
-    volume, spread = 40.0 * ramp(reals[SC_VR], 1.5, 2.5), 25.0 * ramp(reals[SC_SR], 1.2, 2.0)
-    row = emit(lane, PS, int(old), reals[SC_LOW], volume + spread + 35.0 * ramp(reaction, 1.0, 3.0))
-    relabel(lane, row, SC, lane.wholes[OLD_SC_NS], lane.wholes[OLD_SC_KNOWN_NS])
-    return True
+        return -1.0
+    if not stood_out(lane, old):
+        return -1.0
+    score = (
+        part(lane, g.PS_WEIGHTS, ramp(reals[SC_VR], 1.5, 2.5))
+        + part(lane, g.PS_WEIGHTS, ramp(reals[SC_SR], 1.2, 2.0))
+        + part(lane, g.PS_WEIGHTS, ramp(reaction, 1.0, 3.0))
+    )
+    row = emit(lane, k.PS, old, reals[SC_LOW], score)
+    relabel(lane, row, k.SC, lane.wholes[SC_NS], lane.wholes[SC_KNOWN_NS])
+    return score

@@ -11,24 +11,36 @@ import msgspec
 import numpy as np
 
 from engine.blocks import PARTIAL, Bars, Column, MarketBlock
-from engine.instruments import InstrumentTable
+from engine.instruments import ASSET_CLASSES, InstrumentTable
 from engine.messages import FOREVER_NS, Detections, Event, PhaseChange, StrategyMark
 from engine.ports import Item, Strategy
 from engine.timeframes import TIMEFRAMES
+from engine.wyckoff.clusters import SCRATCH
 from engine.wyckoff.gates import COUNT
-from engine.wyckoff.layout import BARS, OUT_REALS, OUT_WHOLES, RECORDS, empty_state
-from engine.wyckoff.scan import Decor, Feed, Output, scan
+from engine.wyckoff.layout import BARS, OUT_REALS, OUT_WHOLES, RECORDS, State, empty_state
+from engine.wyckoff.scan import Decor, Feed, Output, Rules, scan
 from engine.wyckoff.scribe import Record, Scribe, drained
 from engine.wyckoff.settings import DetectorSettings
+from engine.wyckoff.timeofday import clock_of, entries_of
 
 Known = Event | PhaseChange | StrategyMark
 
 
+SIDES = (1, -1)
+
+HIGHER = {"1m": ("5m", "15m"), "5m": ("15m", "1h"), "15m": ("1h", "4h"), "1h": ("4h", "1d"), "4h": ("1d", "1w"),
+          "1d": ("1w",)}  # fmt: skip
+"""The timeframes that give a timeframe its context (rule book 3.14), nearest first."""
+
+
 class SlotSnapshot(msgspec.Struct, frozen=True):
-    """One slot that has seen bars: its number and the bytes of its arrays, in `State` order."""
+    """One slot that has seen bars: its number, the bytes of its arrays in `State` order, and of its
+    table of volumes by time of day."""
 
     slot: int
     arrays: tuple[bytes, ...]
+    volumes: bytes
+    ages: bytes
 
 
 class DetectorSnapshot(msgspec.Struct, frozen=True):
@@ -55,20 +67,27 @@ class PhaseDetector:
         for name in detect_on:
             if name not in timeframes:
                 raise ValueError(f"detector: detect_on must be among {', '.join(timeframes)}, was {name}")
-        self._places = np.array(
-            [detect_on.index(name) if name in detect_on else -1 for name in timeframes], dtype=np.int16
-        )
-        self._gates = np.empty((len(detect_on), COUNT))
-        for place, name in enumerate(detect_on):
-            self._gates[place] = settings.gates(name)
+        self._rules = rules_of(settings, table, timeframes, detect_on)
+        self._clock = clock_of(table, detect_on)
         self._state = empty_state(len(table) * len(detect_on))
         self._output = Output(
-            np.zeros((RECORDS, OUT_WHOLES), np.int64), np.zeros((RECORDS, OUT_REALS)), np.zeros(1, np.int64)
-        )
-        self._scribe = Scribe(table, timeframes, lateness_ns)
+            np.zeros((RECORDS, OUT_WHOLES), np.int64), np.zeros((RECORDS, OUT_REALS)), np.zeros(2, np.int64),
+            np.zeros(SCRATCH),
+        )  # fmt: skip
+        self._settings = settings.hash
+        self._scribe = Scribe(table, timeframes, lateness_ns, settings.hash)
         self._lateness_ns = lateness_ns
         self._strategies = tuple(strategies)
         self._line_time_ns = 0
+
+    @property
+    def state(self) -> State:
+        """What a view of it may copy, between facts."""
+        return self._state
+
+    @property
+    def rules(self) -> Rules:
+        return self._rules
 
     def process(self, message: Item) -> Iterable[Item]:
         return self._block(message) if isinstance(message, MarketBlock) else (message,)
@@ -86,7 +105,12 @@ class PhaseDetector:
     def snapshot(self) -> bytes:
         live = np.flatnonzero(self._state.counts[:, BARS])
         slots = tuple(
-            SlotSnapshot(slot=slot, arrays=tuple(array[slot].tobytes() for array in self._state))
+            SlotSnapshot(
+                slot=slot,
+                arrays=tuple(array[slot].tobytes() for array in self._state),
+                volumes=self._clock.values[entries_of(self._clock, slot)].tobytes(),
+                ages=self._clock.ages[entries_of(self._clock, slot)].tobytes(),
+            )
             for slot in live.tolist()
         )
         return msgspec.msgpack.encode(DetectorSnapshot(line_time_ns=self._line_time_ns, slots=slots))
@@ -97,7 +121,13 @@ class PhaseDetector:
         arrays: tuple[Column, ...] = self._state
         for array in arrays:
             array[:] = 0
+        values, ages = self._clock.values, self._clock.ages
+        values[:] = 0
+        ages[:] = 0
         for saved in snapshot.slots:
+            entries = entries_of(self._clock, saved.slot)
+            values[entries] = np.frombuffer(saved.volumes, values.dtype).reshape(-1, values.shape[1])
+            ages[entries] = np.frombuffer(saved.ages, ages.dtype).reshape(-1, ages.shape[1])
             for array, content in zip(arrays, saved.arrays, strict=True):
                 array[saved.slot] = np.frombuffer(content, array.dtype).reshape(array.shape[1:])
 
@@ -112,9 +142,9 @@ class PhaseDetector:
         records: list[Record] = []
         row = 0
         while row < rows:
-            row = scan(row, feed, decor, self._state, self._places, self._gates, self._output)
+            row = scan(row, feed, decor, self._state, self._rules, self._clock, self._output)
             records += drained(self._output.wholes, self._output.reals, int(self._output.used[0]), confirming)
-            self._output.used[0] = 0
+            self._output.used[:] = 0
         return bars.derive(**decor._asdict()), records
 
     def _known(self, records: list[Record], bars: Bars) -> list[tuple[int, Known]]:
@@ -125,7 +155,7 @@ class PhaseDetector:
         return sorted(known, key=lambda pair: pair[0]) if self._strategies else known
 
     def _marked(self, strategy: Strategy, bars: Bars) -> Iterator[tuple[int, Known]]:
-        wanted = strategy.marks(bars) & (self._places[bars.timeframe] >= 0) & (bars.source != PARTIAL)
+        wanted = strategy.marks(bars) & (self._rules.places[bars.timeframe] >= 0) & (bars.source != PARTIAL)
         for row in np.flatnonzero(wanted).tolist():
             yield (
                 row,
@@ -165,7 +195,31 @@ class PhaseDetector:
             events=tuple(one for one in members if isinstance(one, Event)),
             phases=tuple(one for one in members if isinstance(one, PhaseChange)),
             marks=tuple(one for one in members if isinstance(one, StrategyMark)),
+            settings=self._settings,
         )
+
+
+def rules_of(
+    settings: DetectorSettings, table: InstrumentTable, timeframes: tuple[str, ...], detect_on: tuple[str, ...]
+) -> Rules:
+    """What the kernels read besides bars and state."""
+    places = {name: place for place, name in enumerate(detect_on)}
+    gates = np.empty((len(ASSET_CLASSES), len(detect_on), len(SIDES), COUNT))
+    for row, asset_class in enumerate(ASSET_CLASSES):
+        for place, name in enumerate(detect_on):
+            for column, side in enumerate(SIDES):
+                gates[row, place, column] = settings.gates(name, side, asset_class)
+    higher = np.full((len(detect_on), 2), -1, np.int16)
+    for place, name in enumerate(detect_on):
+        known = [places[above] for above in HIGHER.get(name, ()) if above in places]
+        higher[place, : len(known)] = known
+    return Rules(
+        places=np.array([places.get(name, -1) for name in timeframes], np.int16),
+        gates=gates,
+        classes=np.array([ASSET_CLASSES.index(one.asset_class) for one in table.all], np.int8),
+        ticks=np.array([float(one.tick) for one in table.all]),
+        higher=higher,
+    )
 
 
 def _borders(block: MarketBlock, bars: Bars, known: list[tuple[int, Known]]) -> Iterator[tuple[int, int, int]]:

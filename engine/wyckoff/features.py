@@ -13,15 +13,21 @@ from engine.wyckoff import gates as g
 from engine.wyckoff.layout import (
     ATR,
     ATR_BEFORE,
+    ATR_ROW,
     BARS,
     CAPACITY,
     CLOSE,
-    CP,
+    EDGE_VOLUME,
     HIGH,
     KEPT,
     LOW,
-    MIRRORED,
     NEXT,
+    PIVOT_BAR,
+    PIVOT_CP,
+    PIVOT_LOW,
+    PIVOT_VOLUME,
+    PIVOT_VR,
+    PIVOTS,
     ROWS,
     SR,
     TR_SUM,
@@ -31,25 +37,43 @@ from engine.wyckoff.layout import (
 )  # fmt: skip
 
 
-@hot
+@kernel
 def volume_ratio(window: Float64, place: int, volume: float, lookback: int) -> float:
-    """`volume` over the mean of the `lookback` bars before `place`; NaN where there are fewer."""
+    """`volume` over the mean of the `lookback` bars before `place`; NaN where there are fewer.
+
+    Four running sums, because one would make every addition wait for the one before.
+    """
     if place < lookback:
         return np.nan
-    total = 0.0
-    for index in range(place - lookback, place):
-        total += window[VOLUME, index]
-    return volume / (total / lookback)
+    one = two = three = four = 0.0
+    first = place - lookback
+    last = place - lookback % 4
+    for index in range(first, last, 4):
+        one += window[VOLUME + index]
+        two += window[VOLUME + index + 1]
+        three += window[VOLUME + index + 2]
+        four += window[VOLUME + index + 3]
+    for index in range(last, place):
+        one += window[VOLUME + index]
+    return volume / (((one + two) + (three + four)) / lookback)
 
 
-@hot
+@kernel
 def spread_ratio(window: Float64, place: int, spread: float, lookback: int) -> float:
     """`spread` over the mean spread of the bars before; 0 for a flat bar or a flat past."""
     if place < lookback:
         return np.nan
-    total = 0.0
-    for index in range(place - lookback, place):
-        total += window[HIGH, index] - window[LOW, index]
+    one = two = three = four = 0.0
+    first = place - lookback
+    last = place - lookback % 4
+    for index in range(first, last, 4):
+        one += window[HIGH + index] - window[LOW + index]
+        two += window[HIGH + index + 1] - window[LOW + index + 1]
+        three += window[HIGH + index + 2] - window[LOW + index + 2]
+        four += window[HIGH + index + 3] - window[LOW + index + 3]
+    for index in range(last, place):
+        one += window[HIGH + index] - window[LOW + index]
+    total = (one + two) + (three + four)
     return spread / (total / lookback) if spread > 0.0 and total > 0.0 else 0.0
 
 
@@ -59,15 +83,15 @@ def close_position(high: float, low: float, close: float) -> float:
     return (close - low) / (high - low) if high > low else 0.5
 
 
-@hot
+@kernel
 def make_room(window: Float64, opens: Int64, counts: Int64) -> int:
     """The place of the next bar; a full window first moves its last KEPT bars to the front."""
     place = counts[NEXT]
     if place == CAPACITY:
         shift = CAPACITY - KEPT
-        for row in range(ROWS):
-            for index in range(KEPT):
-                window[row, index] = window[row, index + shift]
+        for row in range(0, ROWS * CAPACITY, CAPACITY):
+            for index in range(row, row + KEPT):
+                window[index] = window[index + shift]
         for index in range(KEPT):
             opens[index] = opens[index + shift]
         place = KEPT
@@ -75,7 +99,7 @@ def make_room(window: Float64, opens: Int64, counts: Int64) -> int:
     return int(place)
 
 
-@hot
+@kernel
 def fold_true_range(levels: Float64, bar: int, true_range: float, length: int) -> None:
     """Wilder's ATR: the mean of the first `length` ranges, then smoothed; NaN before."""
     levels[ATR_BEFORE] = levels[ATR]
@@ -88,7 +112,7 @@ def fold_true_range(levels: Float64, bar: int, true_range: float, length: int) -
         levels[ATR] = (levels[ATR] * (length - 1) + true_range) / length
 
 
-@hot
+@kernel
 def push(
     window: Float64, opens: Int64, levels: Float64, counts: Int64, gates: Float64,
     high: float, low: float, close: float, volume: float, open_ns: int,
@@ -99,24 +123,23 @@ def push(
     spread = high - low
     true_range = spread
     if bar > 0:
-        before = window[CLOSE, at - 1]
+        before = window[CLOSE + at - 1]
         true_range = max(spread, max(abs(high - before), abs(low - before)))
-    window[VR, at] = volume_ratio(window, at, volume, int(gates[g.VR_LOOKBACK_BARS]))
-    window[SR, at] = spread_ratio(window, at, spread, int(gates[g.SR_LOOKBACK_BARS]))
-    window[VOLUME, at] = volume
-    window[HIGH, at], window[LOW, at], window[CLOSE, at] = high, low, close
-    window[CP, at] = close_position(high, low, close)
-    window[MIRRORED + HIGH, at], window[MIRRORED + LOW, at], window[MIRRORED + CLOSE, at] = -low, -high, -close
-    window[MIRRORED + CP, at] = close_position(-low, -high, -close)
+    effort = true_range if gates[g.SR_TRUE_RANGE] > 0.0 and spread > 0.0 else spread
+    window[VR + at] = volume_ratio(window, at, volume, int(gates[g.VR_LOOKBACK_BARS]))
+    window[SR + at] = spread_ratio(window, at, effort, int(gates[g.SR_LOOKBACK_BARS]))
+    window[VOLUME + at] = volume
+    window[HIGH + at], window[LOW + at], window[CLOSE + at] = high, low, close
     opens[at] = open_ns
     fold_true_range(levels, bar, true_range, int(gates[g.ATR_BARS]))
+    window[ATR_ROW + at] = levels[ATR_BEFORE]
     counts[BARS] = bar + 1
     return at
 
 
-@hot
-def swing(window: Float64, levels: Float64, gates: Float64, view: int, at: int) -> float:
-    """The low (in this view) of the bar `pivot_bars` ago if this bar confirms it as a swing, else NaN.
+@kernel
+def swing(window: Float64, atr: float, gates: Float64, sign: float, at: int) -> float:
+    """The low (in the view of `sign`) of the bar `pivot_bars` ago if this bar confirms it as a swing, else NaN.
 
     The first of equal extremes wins, and price must have come back by `swing_atr` since.
     """
@@ -124,13 +147,27 @@ def swing(window: Float64, levels: Float64, gates: Float64, view: int, at: int) 
     place = at - side
     if place < side:
         return np.nan
-    low = window[view + LOW, place]
-    highest = window[view + HIGH, place + 1]
-    for step in range(1, side + 1):
-        if window[view + LOW, place - step] <= low or window[view + LOW, place + step] < low:
+    low_row, high_row = (LOW, HIGH) if sign > 0.0 else (HIGH, LOW)
+    low = sign * window[low_row + place]
+    if sign * window[low_row + place + 1] < low or sign * window[low_row + place - 1] <= low:
+        return np.nan
+    highest = sign * window[high_row + place + 1]
+    for step in range(2, side + 1):
+        if sign * window[low_row + place - step] <= low or sign * window[low_row + place + step] < low:
             return np.nan
-        highest = max(highest, window[view + HIGH, place + step])
-    return low if highest - low >= gates[g.SWING_ATR] * levels[ATR_BEFORE] else np.nan
+        highest = max(highest, sign * window[high_row + place + step])
+    return low if highest - low >= gates[g.SWING_ATR] * atr else np.nan
+
+
+@kernel
+def keep_swing(window: Float64, ring: Float64, seen: int, place: int, bar: int, sign: float) -> None:
+    """Put the confirmed swing at `place` into the ring of its view, the `seen`-th of all."""
+    low_row, high_row = (LOW, HIGH) if sign > 0.0 else (HIGH, LOW)
+    low, high = sign * window[low_row + place], sign * window[high_row + place]
+    entry = seen % PIVOTS
+    ring[PIVOT_BAR + entry], ring[PIVOT_LOW + entry] = bar, low
+    ring[PIVOT_VR + entry], ring[PIVOT_VOLUME + entry] = window[VR + place], window[VOLUME + place]
+    ring[PIVOT_CP + entry] = close_position(high, low, sign * window[CLOSE + place])
 
 
 @kernel
@@ -139,7 +176,9 @@ def is_climactic(lane: Lane) -> bool:
 
     No sort: vr is at or above the percentile when at least `rank` of the window are not above it.
     """
-    vr = lane.window[VR, lane.at]
+    if lane.window[VOLUME + lane.at] < lane.levels[EDGE_VOLUME]:
+        return False
+    vr = lane.window[VR + lane.at]
     if vr >= lane.gates[g.SC_VR_CEILING]:
         return True
     length = int(lane.gates[g.PERCENTILE_BARS])
@@ -147,7 +186,7 @@ def is_climactic(lane: Lane) -> bool:
         return False
     below = 0
     for index in range(lane.at - length, lane.at):
-        below += lane.window[VR, index] <= vr
+        below += lane.window[VR + index] <= vr
     return bool(below >= lane.gates[g.PERCENTILE_RANK])
 
 
@@ -159,17 +198,38 @@ def place_of(lane: Lane, bar: int) -> int:
 
 @hot
 def low_of(lane: Lane, bar: int) -> float:
-    return float(lane.window[lane.offset + LOW, lane.at - (lane.bar - bar)])
+    return float(lane.sign * lane.window[(LOW if lane.sign > 0.0 else HIGH) + lane.at - (lane.bar - bar)])
 
 
 @hot
 def high_of(lane: Lane, bar: int) -> float:
-    return float(lane.window[lane.offset + HIGH, lane.at - (lane.bar - bar)])
+    return float(lane.sign * lane.window[(HIGH if lane.sign > 0.0 else LOW) + lane.at - (lane.bar - bar)])
 
 
 @hot
 def close_of(lane: Lane, bar: int) -> float:
-    return float(lane.window[lane.offset + CLOSE, lane.at - (lane.bar - bar)])
+    return float(lane.sign * lane.window[CLOSE + lane.at - (lane.bar - bar)])
+
+
+@hot
+def cp_of(lane: Lane, bar: int) -> float:
+    return close_position(high_of(lane, bar), low_of(lane, bar), close_of(lane, bar))
+
+
+@hot
+def vr_of(lane: Lane, bar: int) -> float:
+    return float(lane.window[VR + lane.at - (lane.bar - bar)])
+
+
+@hot
+def sr_of(lane: Lane, bar: int) -> float:
+    return float(lane.window[SR + lane.at - (lane.bar - bar)])
+
+
+@hot
+def atr_of(lane: Lane, bar: int) -> float:
+    """ATR of the bar before `bar`: what the tests at `bar` use."""
+    return float(lane.window[ATR_ROW + lane.at - (lane.bar - bar)])
 
 
 @kernel

@@ -1,7 +1,8 @@
 """Positions of the gates in the row of numbers that the kernels read.
 
-One name per gate, equal to the field of `DetectorSettings` in capitals; the last ones are
-derived from fields and the timeframe. `DetectorSettings.gates` fills such a row by these names.
+One name per gate, equal to the field of `DetectorSettings` in capitals; DERIVED ones come from
+fields, the timeframe, the asset class and the side. Weights of a score lie together from the
+position of their name. `DetectorSettings.gates` fills such a row by these names.
 """
 
 (
@@ -10,12 +11,26 @@ derived from fields and the timeframe. `DetectorSettings.gates` fills such a row
     ATR_BARS,
     PRIOR_MOVE_BARS,
     PERCENTILE_BARS,
+    RVOL_MIN_SESSIONS,
+    SR_TRUE_RANGE,
     SWING_ATR,
     RANGE_TOUCH_ATR,
     RANGE_WIDTH_MIN_ATR,
     RANGE_WIDTH_MAX_ATR,
+    RANGE_FORM_BARS,
     RANGE_ACTIVE_BARS,
     RANGE_FAIL_ATR,
+    RANGE_FREEZE_ATR,
+    RANGE_OVERLAP,
+    RANGE_TRACK_QUALITY,
+    RANGE_DECAY_BARS,
+    RANGE_DECAY_POINTS,
+    CLUSTER_BARS,
+    CLUSTER_TOLERANCE_ATR,
+    CLUSTER_TOUCHES,
+    TREND_ATR,
+    BOX_ATR,
+    BOX_REVERSAL,
     SC_VR_FLOOR,
     SC_VR_CEILING,
     SC_SR,
@@ -23,12 +38,17 @@ derived from fields and the timeframe. `DetectorSettings.gates` fills such a row
     SC_PRIOR_ATR,
     SC_CONFIRM_BARS,
     SC_AGAIN_VR,
+    SOFT_LOW_BARS,
+    SOFT_PRIOR_ATR,
+    SOFT_RISE_ATR,
+    SOFT_SCORE_CAP,
     PS_VR,
     PS_SR,
     PS_REACTION_ATR,
     PS_REACTION_BARS,
     PS_SUPERSEDE_MIN_BARS,
     PS_SUPERSEDE_MAX_BARS,
+    PS_POINTS,
     AR_RISE_ATR,
     AR_MAX_BARS,
     AR_MIN_BARS,
@@ -45,10 +65,17 @@ derived from fields and the timeframe. `DetectorSettings.gates` fills such a row
     ST_SUPPLY_POINTS,
     HOLD_BARS,
     HOLD_POINTS,
+    UT_DEPTH_ATR,
+    UT_BACK_BARS,
+    UT_VR,
+    UT_CP,
+    UT_POINTS,
+    SHAKE_CP,
+    SHAKE_POINTS,
+    BIAS_MAX_POINTS,
     SPRING_EDGE_ATR,
     SPRING_DEPTH_ATR,
     SPRING_SHOCK_ATR,
-    SPRING_RECLAIM_BARS,
     SPRING_CLOSES_BELOW,
     SPRING_QUIET_VR,
     SPRING_QUIET_SR,
@@ -56,6 +83,8 @@ derived from fields and the timeframe. `DetectorSettings.gates` fills such a row
     SPRING_HEAVY_SR,
     SPRING_STALE_BARS,
     SPRING_STALE_FRACTION,
+    WARNING_SPRINGS,
+    WARNING_POINTS,
     TEST_WINDOW_BARS,
     TEST_ZONE_ATR,
     TEST_ZONE_FRACTION,
@@ -64,7 +93,6 @@ derived from fields and the timeframe. `DetectorSettings.gates` fills such a row
     TEST_SUPPLY_CP,
     SOS_DISTANCE_ATR,
     SOS_LEG_BARS,
-    SOS_VR,
     SOS_SR,
     SOS_CP,
     SOS_PAIR_VR,
@@ -76,6 +104,8 @@ derived from fields and the timeframe. `DetectorSettings.gates` fills such a row
     WEAK_CLOSES,
     WEAK_SCORE_CAP,
     WEAK_POINTS,
+    SOW_MINOR_ATR,
+    SOW_REARM_ATR,
     LPS_WINDOW_BARS,
     LPS_PULLBACK_BARS,
     LPS_UNDER_ATR,
@@ -85,13 +115,16 @@ derived from fields and the timeframe. `DetectorSettings.gates` fills such a row
     LPS_LEG_FRACTION,
     LPS_CONFIRM_BARS,
     LPS_WEAK_CAP,
+    LPS_INSIDE_FRACTION,
     CANCEL_VR,
     CANCEL_SR,
     CANCEL_CP,
+    B_MIN_REACCUMULATION_BARS,
     B_VOLATILE_BARS,
     B_VOLATILE_RETURN,
     B_OVERRIDE_SCORE,
     D_MAX_BARS,
+    CONTEXT_POINTS,
     PIVOT_BARS,
     PERCENTILE_RANK,
     B_MIN_BARS,
@@ -99,10 +132,38 @@ derived from fields and the timeframe. `DetectorSettings.gates` fills such a row
     WIDTH_FRACTION,
     DEPTH_FRACTION,
     SOS_FRACTION,
-) = range(94)
+    CLUSTER_FRACTION,
+    IS_INTRADAY,
+    GAP_MAX,
+    GAP_WEEKENDS,
+    SCORE_CAP,
+    SPRING_RECLAIM_BARS,
+    SPRING_MOST_VR,
+    SPRING_EFFORT_VR,
+    SPRING_SIGNS,
+    SPRING_IS_UPTHRUST,
+    SOS_VR,
+    HAS_MINOR,
+) = range(138)
 
-DERIVED = ("PIVOT_BARS", "PERCENTILE_RANK", "B_MIN_BARS", "AR_RISE_FRACTION", "WIDTH_FRACTION", "DEPTH_FRACTION",
-           "SOS_FRACTION")  # fmt: skip
-"""Gates that depend on the timeframe or on several fields."""
+DERIVED = (
+    "PIVOT_BARS", "PERCENTILE_RANK", "B_MIN_BARS", "AR_RISE_FRACTION", "WIDTH_FRACTION", "DEPTH_FRACTION",
+    "SOS_FRACTION", "CLUSTER_FRACTION", "IS_INTRADAY", "GAP_MAX", "GAP_WEEKENDS", "SCORE_CAP",
+    "SPRING_RECLAIM_BARS", "SPRING_MOST_VR", "SPRING_EFFORT_VR", "SPRING_SIGNS", "SPRING_IS_UPTHRUST", "SOS_VR",
+    "HAS_MINOR",
+)  # fmt: skip
+"""Gates that depend on the timeframe, the asset class, the side or on several fields."""
 
-COUNT = SOS_FRACTION + 1
+SC_WEIGHTS = 138
+AR_WEIGHTS = SC_WEIGHTS + 5
+ST_WEIGHTS = AR_WEIGHTS + 4
+UT_WEIGHTS = ST_WEIGHTS + 5
+SPRING_WEIGHTS = UT_WEIGHTS + 3
+UTAD_WEIGHTS = SPRING_WEIGHTS + 7
+SOS_WEIGHTS = UTAD_WEIGHTS + 5
+LPS_WEIGHTS = SOS_WEIGHTS + 6
+INSIDE_WEIGHTS = LPS_WEIGHTS + 6
+PS_WEIGHTS = INSIDE_WEIGHTS + 6
+PHASE_WEIGHTS = PS_WEIGHTS + 3
+PATTERN_WEIGHTS = PHASE_WEIGHTS + 4
+COUNT = PATTERN_WEIGHTS + 4

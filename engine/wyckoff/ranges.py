@@ -1,22 +1,28 @@
-"""How good a range is: its touches, and the strength of each of its levels (rule book 2.3, 2.4).
+"""How good a range is: its touches, and the strength of each of its levels (rule book 2.3 to 2.6).
 
-A touch is a pivot near a level, confirmed by bars after it. Resistance seen in one view is support
-seen in the other, so one kernel measures both sides. Measured when a swing confirms or an event
-needs it, never at every bar; at most the last 260 bars of a range are looked at.
+A touch is a confirmed swing near a level. Resistance seen in one view is support seen in the
+other, so one kernel measures both sides. Measured when a swing confirms or an event needs it,
+never at every bar, from the ring of swings and not from bars.
 """
 
 from math import sqrt
 
 import numpy as np
 
+from engine.blocks import Float64
 from engine.kernels import kernel
 from engine.wyckoff import gates as g
-from engine.wyckoff.features import place_of
+from engine.wyckoff.features import atr_of, high_of, low_of
 from engine.wyckoff.layout import (
-    CP,
-    KEPT,
-    LOW,
-    MIRRORED,
+    DIRTY,
+    FROZEN_SUPPORT,
+    IS_ACTIVE,
+    OBJECTIVE,
+    PIVOT_BAR,
+    PIVOT_CP,
+    PIVOT_LOW,
+    PIVOT_VR,
+    PIVOTS,
     QUALITY,
     RANGE_ATR,
     RESISTANCE,
@@ -24,54 +30,48 @@ from engine.wyckoff.layout import (
     SC_BAR,
     SUPPORT,
     SUPPORT_STRENGTH,
-    VR,
+    TICK,
     Lane,
 )  # fmt: skip
 
-TOUCH_SIDE_BARS = 3
-"""A touch is a low below the three bars on either side (the k of the secondary test)."""
+MOST_BARS_BACK = 255
+"""How far back from the newest bar a look at bars goes at most; the window keeps 260."""
 
 
 @kernel
-def touches(lane: Lane, view: int, place: int, level: float, near: float) -> bool:
-    """Is the bar at `place` a pivot low of `view` within `near` of `level`?"""
-    low = lane.window[view + LOW, place]
-    if not abs(low - level) <= near or place < TOUCH_SIDE_BARS:
-        return False
-    for step in range(1, TOUCH_SIDE_BARS + 1):
-        if lane.window[view + LOW, place - step] <= low or lane.window[view + LOW, place + step] < low:
-            return False
-    return True
-
-
-@kernel
-def measure_side(lane: Lane, view: int, level: float) -> tuple[int, float, float, float, int]:
+def measure_side(ring: Float64, seen: int, level: float, near: float, since: int, bar: int) -> tuple[
+    int, float, float, float, int
+]:  # fmt: skip
     """Touches, std of their prices, volume of the later over the earlier half, mean rejection, age in bars.
 
     NaN where fewer than two touches say nothing.
     """
-    near = lane.gates[g.RANGE_TOUCH_ATR] * lane.reals[RANGE_ATR]
-    first = max(place_of(lane, lane.wholes[SC_BAR]), lane.at - KEPT + 1 + TOUCH_SIDE_BARS)
-    last = lane.at - TOUCH_SIDE_BARS
-    count, total, wick, age = 0, 0.0, 0.0, 0
-    for place in range(first, last + 1):
-        if touches(lane, view, place, level, near):
-            age = lane.at - place if count == 0 else age
+    count, total, wick, age, first = 0, 0.0, 0.0, 0, seen
+    oldest = max(0, seen - PIVOTS)
+    while first > oldest and ring[PIVOT_BAR + (first - 1) % PIVOTS] >= since:
+        first -= 1
+    for index in range(first, seen):
+        entry = index % PIVOTS
+        low = ring[PIVOT_LOW + entry]
+        if abs(low - level) <= near:
+            age = bar - int(ring[PIVOT_BAR + entry]) if count == 0 else age
             count += 1
-            total += lane.window[view + LOW, place] - level
-            wick += lane.window[view + CP, place]
+            total += low - level
+            wick += ring[PIVOT_CP + entry]
     if count < 2:
         return count, np.nan, np.nan, wick, age
-    mean, spread, seen, early, late = total / count, 0.0, 0, 0.0, 0.0
+    mean, spread, passed, early, late = total / count, 0.0, 0, 0.0, 0.0
     half = count // 2
-    for place in range(first, last + 1):
-        if touches(lane, view, place, level, near):
-            spread += (lane.window[view + LOW, place] - level - mean) ** 2
-            if seen < half:
-                early += lane.window[VR, place]
-            elif seen >= count - half:
-                late += lane.window[VR, place]
-            seen += 1
+    for index in range(first, seen):
+        entry = index % PIVOTS
+        low = ring[PIVOT_LOW + entry]
+        if abs(low - level) <= near:
+            spread += (low - level - mean) ** 2
+            if passed < half:
+                early += ring[PIVOT_VR + entry]
+            elif passed >= count - half:
+                late += ring[PIVOT_VR + entry]
+            passed += 1
     return count, sqrt(spread / count), late / early, wick / count, age
 
 
@@ -120,33 +120,93 @@ def level_strength(count: int, ratio: float, rejection: float, age: int) -> floa
 
 
 @kernel
-def measure(lane: Lane) -> None:
-    """Refresh the quality of the range and the strength of its two levels."""
-    other = MIRRORED - lane.offset
-    low_count, low_std, low_ratio, low_wick, low_age = measure_side(lane, lane.offset, lane.reals[SUPPORT])
-    top_count, top_std, top_ratio, top_wick, top_age = measure_side(lane, other, -lane.reals[RESISTANCE])
-    atr = lane.reals[RANGE_ATR]
-    lane.reals[QUALITY] = (
-        duration_points(lane.bar - lane.wholes[SC_BAR] + 1)
-        + touch_points(low_count, top_count)
-        + tightness_points(low_std / atr, top_std / atr)
-        + contraction_points(low_ratio, 10.0)
-        + contraction_points(top_ratio, 10.0)
+def quality_points(
+    bars: int, touches: tuple[int, int], stds_atr: tuple[float, float], ratios: tuple[float, float]
+) -> float:
+    """0..100 of a range (2.3): duration 30, touches 30, tightness 20, volume 10 a side."""
+    return float(
+        duration_points(bars)
+        + touch_points(touches[0], touches[1])
+        + tightness_points(stds_atr[0], stds_atr[1])
+        + contraction_points(ratios[0], 10.0)
+        + contraction_points(ratios[1], 10.0)
     )
-    lane.reals[SUPPORT_STRENGTH] = level_strength(low_count, low_ratio, low_wick, low_age)
-    lane.reals[RESISTANCE_STRENGTH] = level_strength(top_count, top_ratio, top_wick, top_age)
 
 
 @kernel
-def width_fits(lane: Lane) -> bool:
+def measure(lane: Lane) -> None:
+    """Refresh the quality of the range and the strength of its two levels. Age costs quality late."""
+    reals, gates, since = lane.reals, lane.gates, lane.wholes[SC_BAR]
+    atr = reals[RANGE_ATR]
+    near, bars = gates[g.RANGE_TOUCH_ATR] * atr, lane.bar - since + 1
+    low_count, low_std, low_ratio, low_wick, low_age = measure_side(
+        lane.pivots, lane.seen, reals[SUPPORT], near, since, lane.bar
+    )
+    top_count, top_std, top_ratio, top_wick, top_age = measure_side(
+        lane.tops, lane.topped, -reals[RESISTANCE], near, since, lane.bar
+    )
+    quality = quality_points(bars, (low_count, top_count), (low_std / atr, top_std / atr), (low_ratio, top_ratio))
+    decay = gates[g.RANGE_DECAY_POINTS] * max(0.0, bars - gates[g.RANGE_DECAY_BARS])
+    reals[QUALITY] = max(0.0, quality - decay)
+    reals[SUPPORT_STRENGTH] = level_strength(low_count, low_ratio, low_wick, low_age)
+    reals[RESISTANCE_STRENGTH] = level_strength(top_count, top_ratio, top_wick, top_age)
+    lane.wholes[DIRTY] = 1
+
+
+@kernel
+def fits(gates: Float64, support: float, resistance: float, atr: float) -> bool:
     """At least 3 ATR and 3 %, at most 12 ATR (rule book 2.2): wider is a trend, not a range."""
-    width = lane.reals[RESISTANCE] - lane.reals[SUPPORT]
-    atr = lane.reals[RANGE_ATR]
-    least = max(lane.gates[g.RANGE_WIDTH_MIN_ATR] * atr, lane.gates[g.WIDTH_FRACTION] * abs(lane.reals[SUPPORT]))
-    return bool(least <= width <= lane.gates[g.RANGE_WIDTH_MAX_ATR] * atr)
+    width = resistance - support
+    least = max(gates[g.RANGE_WIDTH_MIN_ATR] * atr, gates[g.WIDTH_FRACTION] * abs(support))
+    return bool(least <= width <= gates[g.RANGE_WIDTH_MAX_ATR] * atr)
 
 
 @kernel
-def is_active(lane: Lane) -> bool:
-    """Old enough for a spring or a breakout to mean something."""
-    return bool(lane.bar - lane.wholes[SC_BAR] + 1 >= lane.gates[g.RANGE_ACTIVE_BARS])
+def check_active(lane: Lane) -> None:
+    """Phases from B: old enough for a spring or a breakout to mean something; then levels freeze."""
+    if lane.wholes[IS_ACTIVE] == 0 and lane.bar - lane.wholes[SC_BAR] + 1 >= lane.gates[g.RANGE_ACTIVE_BARS]:
+        activate(lane)
+
+
+@kernel
+def activate(lane: Lane) -> None:
+    lane.wholes[IS_ACTIVE] = 1
+    lane.reals[FROZEN_SUPPORT] = lane.reals[SUPPORT]
+    lane.reals[OBJECTIVE] = count_objective(lane)
+
+
+@kernel
+def lower_support(lane: Lane, low: float) -> None:
+    """A test's low moves support; once levels are frozen by a quarter of an ATR at most."""
+    floor = lane.reals[FROZEN_SUPPORT] - lane.gates[g.RANGE_FREEZE_ATR] * lane.reals[RANGE_ATR]
+    if lane.wholes[IS_ACTIVE] == 1:
+        low = max(low, floor)
+    lane.reals[SUPPORT] = min(lane.reals[SUPPORT], low)
+
+
+@kernel
+def count_objective(lane: Lane) -> float:
+    """Point-and-figure count of the range (2.6): support plus columns times box times reversal.
+
+    Without a grid, so that scale and mirror do not matter: a column ends when price comes back by
+    the reversal from its extreme. The first rises from the range's first low.
+    """
+    start = max(int(lane.wholes[SC_BAR]), lane.bar - MOST_BARS_BACK)
+    atr = atr_of(lane, start)
+    if np.isnan(atr):
+        atr = lane.reals[RANGE_ATR]
+    box = max(lane.levels[TICK], lane.gates[g.BOX_ATR] * atr)
+    reversal = box * lane.gates[g.BOX_REVERSAL]
+    columns, rises, extreme = 1, True, low_of(lane, start)
+    for bar in range(start, lane.bar + 1):
+        low, high = low_of(lane, bar), high_of(lane, bar)
+        if rises:
+            if high > extreme:
+                extreme = high
+            elif extreme - low >= reversal:
+                columns, rises, extreme = columns + 1, False, low
+        elif low < extreme:
+            extreme = low
+        elif high - extreme >= reversal:
+            columns, rises, extreme = columns + 1, True, high
+    return float(lane.reals[SUPPORT] + columns * reversal)

@@ -22,6 +22,9 @@ DURATION_BARS = (40, 400)
 PRICE_DECIMALS = 4
 """Prices are written with these, so that a file holds the same numbers as the arrays."""
 
+LEAST_PRICE = 0.1
+"""A path that falls below it begins higher: with so few decimals its bars would have no shape, or no price."""
+
 SHORT_OF = 0.02
 """Mean bar ranges by which the bars before an event stay away from its extreme."""
 
@@ -170,6 +173,8 @@ def _decoy(kind: str, seed: int, draw: Draw, market: Market) -> Series:
         heights = change(heights, draw)
     else:
         heights = decoys.DECOYS[kind](draw, int(draw.integers(sum(BEFORE_BARS) // 2, sum(BEFORE_BARS) * 2)))
+    least = float(np.log(LEAST_PRICE / market.price)) / market.range_fraction
+    heights = decoys.shifted(heights, max(0.0, least - float(heights.low.min())))
     columns = _priced(heights, market)
     return _series(kind, seed, columns, market, (), (float("nan"), float("nan")), (-1, -1))
 

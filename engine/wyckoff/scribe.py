@@ -10,28 +10,58 @@ import numpy as np
 
 from engine.blocks import Bars, Column, Float64, Int64
 from engine.instruments import InstrumentTable
-from engine.messages import Event, EventKind, PhaseChange
+from engine.messages import Event, PhaseChange
+from engine.wyckoff.effort import EFFORTS, VSA_BARS
+from engine.wyckoff.kinds import KINDS, ORIGINS, PHASES
 from engine.wyckoff.layout import (
+    CLUSTER_UP,
+    OUT_BIAS,
+    OUT_COMPLETENESS,
+    OUT_CONFIDENCE,
+    OUT_CONTEXT,
     OUT_CP,
+    OUT_EFFORT,
     OUT_EVENT_NS,
     OUT_KIND,
+    OUT_LANE,
+    OUT_LAST_KIND,
+    OUT_LAST_KNOWN_NS,
+    OUT_LAST_NS,
+    OUT_MEAN_SCORE,
+    OUT_OBJECTIVE,
     OUT_OLD_KIND,
     OUT_OLD_KNOWN_NS,
     OUT_OLD_NS,
+    OUT_ORIGIN,
+    OUT_PART,
     OUT_PHASE,
+    OUT_PHASE_CONFIDENCE,
     OUT_PRICE,
+    OUT_QUALITY,
     OUT_RANGE_BARS,
+    OUT_REALS,
     OUT_RESISTANCE,
+    OUT_RESISTANCE_STRENGTH,
     OUT_ROW,
     OUT_SCORE,
     OUT_SIDE,
+    OUT_SIGNATURE,
     OUT_SR,
+    OUT_STAGE,
     OUT_START_NS,
     OUT_SUPPORT,
+    OUT_SUPPORT_STRENGTH,
+    OUT_TESTS_PASSED,
+    OUT_THIN,
     OUT_VARIANT,
     OUT_VR,
+    OUT_VR_MEDIAN,
+    OUT_VSA,
 )  # fmt: skip
-from engine.wyckoff.records import KINDS, PHASES
+from engine.wyckoff.verdicts import STAGES
+
+CLUSTER_ENDING = ":cluster"
+"""Two ranges of one side may see the same thing at the same bar; their events' ids differ."""
 
 
 class Record(NamedTuple):
@@ -69,7 +99,8 @@ def drained(wholes: Int64, reals: Float64, used: int, columns: tuple[Column, ...
 class Scribe:
     """Writes messages for one session's instruments and timeframes."""
 
-    def __init__(self, table: InstrumentTable, timeframes: tuple[str, ...], lateness_ns: int) -> None:
+    def __init__(self, table: InstrumentTable, timeframes: tuple[str, ...], lateness_ns: int, settings: str) -> None:
+        self._settings = settings
         self._symbols = table.symbols
         self._timeframes = timeframes
         self._lateness_ns = lateness_ns
@@ -78,39 +109,58 @@ class Scribe:
         return self._event(record) if record.wholes[OUT_KIND] else self._change(record)
 
     def _event(self, record: Record) -> Event:
+        """Positional, in the order of Event's fields: names would cost as much as the rest."""
         wholes, reals, bar = record
         kind, side, open_ns = KINDS[wholes[OUT_KIND]], wholes[OUT_SIDE], bar.open_ns
         assert kind is not None
         symbol, timeframe = self._symbols[bar.instrument], self._timeframes[bar.timeframe]
         support, resistance = real_levels(side, reals)
-        old = KINDS[wholes[OUT_OLD_KIND]]
+        low_strength, top_strength = reals[OUT_SUPPORT_STRENGTH], reals[OUT_RESISTANCE_STRENGTH]
+        stem = f"{symbol}:{timeframe}:{side:+d}:"
+        ending = CLUSTER_ENDING if wholes[OUT_LANE] >= CLUSTER_UP else ""
+        old, last = KINDS[wholes[OUT_OLD_KIND]], KINDS[wholes[OUT_LAST_KIND]]
         return Event(
-            event_id=event_id(symbol, timeframe, side, kind, (wholes[OUT_EVENT_NS], open_ns)),
-            symbol=symbol,
-            timeframe=timeframe,
-            direction=side,
-            kind=kind,
-            event_ns=wholes[OUT_EVENT_NS],
-            confirm_ns=open_ns,
-            known_ns=bar.close_ns + self._lateness_ns,
-            price=side * reals[OUT_PRICE],
-            score=reals[OUT_SCORE],
-            phase=PHASES[wholes[OUT_PHASE]],
-            support=support,
-            resistance=resistance,
-            range_start_ns=wholes[OUT_START_NS],
-            range_bars=wholes[OUT_RANGE_BARS],
-            variant=wholes[OUT_VARIANT],
-            high=bar.high,
-            low=bar.low,
-            close=bar.close,
-            atr=bar.atr,
-            volume_ratio=reals[OUT_VR],
-            spread_ratio=reals[OUT_SR],
-            close_position=reals[OUT_CP],
-            supersedes=""
-            if old is None
-            else event_id(symbol, timeframe, side, old, (wholes[OUT_OLD_NS], wholes[OUT_OLD_KNOWN_NS])),
+            f"{stem}{kind.value}:{wholes[OUT_EVENT_NS]}:{open_ns}{ending}",
+            symbol,
+            timeframe,
+            side,
+            kind,
+            wholes[OUT_EVENT_NS],
+            open_ns,
+            bar.close_ns + self._lateness_ns,
+            side * reals[OUT_PRICE],
+            reals[OUT_SCORE],
+            PHASES[wholes[OUT_PHASE]],
+            support,
+            resistance,
+            wholes[OUT_START_NS],
+            wholes[OUT_RANGE_BARS],
+            wholes[OUT_VARIANT],
+            bar.high,
+            bar.low,
+            bar.close,
+            bar.atr,
+            reals[OUT_VR],
+            reals[OUT_SR],
+            reals[OUT_CP],
+            "" if old is None else f"{stem}{old.value}:{wholes[OUT_OLD_NS]}:{wholes[OUT_OLD_KNOWN_NS]}{ending}",
+            self._settings,
+            ORIGINS[wholes[OUT_ORIGIN]],
+            "" if last is None else f"{stem}{last.value}:{wholes[OUT_LAST_NS]}:{wholes[OUT_LAST_KNOWN_NS]}{ending}",
+            reals[OUT_CONFIDENCE],
+            reals[OUT_PHASE_CONFIDENCE],
+            reals[OUT_QUALITY],
+            low_strength if side > 0 else top_strength,
+            top_strength if side > 0 else low_strength,
+            reals[OUT_CONTEXT],
+            side * reals[OUT_OBJECTIVE],
+            reals[OUT_VR_MEDIAN],
+            wholes[OUT_THIN] == 1,
+            EFFORTS[wholes[OUT_EFFORT]],
+            VSA_BARS[wholes[OUT_VSA]],
+            STAGES[wholes[OUT_STAGE]],
+            wholes[OUT_TESTS_PASSED],
+            *reals[OUT_PART:OUT_REALS],
         )
 
     def _change(self, record: Record) -> PhaseChange:
@@ -126,6 +176,12 @@ class Scribe:
             support=support,
             resistance=resistance,
             range_start_ns=wholes[OUT_START_NS],
+            origin=ORIGINS[wholes[OUT_ORIGIN]],
+            mean_score=reals[OUT_MEAN_SCORE],
+            quality=reals[OUT_QUALITY],
+            completeness=reals[OUT_COMPLETENESS],
+            volume_signature=reals[OUT_SIGNATURE],
+            bias_points=reals[OUT_BIAS],
         )
 
     def symbol(self, bars: Bars, row: int) -> str:
@@ -141,8 +197,3 @@ def real_levels(side: int, reals: list[float]) -> tuple[float, float]:
         return np.nan, np.nan
     support, resistance = reals[OUT_SUPPORT], reals[OUT_RESISTANCE]
     return (support, resistance) if side > 0 else (-resistance, -support)
-
-
-def event_id(symbol: str, timeframe: str, side: int, kind: EventKind, opens: tuple[int, int]) -> str:
-    """`opens`: open times of the bar the event points at and of the bar that confirmed it."""
-    return f"{symbol}:{timeframe}:{side:+d}:{kind}:{opens[0]}:{opens[1]}"

@@ -132,6 +132,12 @@ def detector(instruments: InstrumentTable | None = None, **options: object) -> P
     return PhaseDetector(DetectorSettings(), instruments or table(), **(given | options))  # type: ignore[arg-type]
 
 
+def swapped(stage: PhaseDetector) -> PhaseDetector:
+    """A detector whose sides have changed their gates: with it the mirror is exact, exceptions and all."""
+    stage._rules.gates[:] = stage._rules.gates[:, :, ::-1].copy()
+    return stage
+
+
 def block(bars: Bars, sequence: int = 1, rows: int = 0) -> Bars:
     """A block of `rows` rows that released `bars`."""
     carrier = Bars.of(close=np.ones(rows)) if rows else Bars.empty()
@@ -147,12 +153,12 @@ def detections(items: list[Item]) -> list[Detections]:
     return [item for item in items if isinstance(item, Detections)]
 
 
-def events(bars: Bars) -> list[Event]:
-    return [event for one in detections(run(detector(), block(bars))) for event in one.events]
+def events(bars: Bars, stage: PhaseDetector | None = None) -> list[Event]:
+    return [event for one in detections(run(stage or detector(), block(bars))) for event in one.events]
 
 
-def changes(bars: Bars) -> list[PhaseChange]:
-    return [change for one in detections(run(detector(), block(bars))) for change in one.phases]
+def changes(bars: Bars, stage: PhaseDetector | None = None) -> list[PhaseChange]:
+    return [change for one in detections(run(stage or detector(), block(bars))) for change in one.phases]
 
 
 def decorated(items: list[Item]) -> Bars:

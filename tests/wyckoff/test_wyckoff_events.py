@@ -19,11 +19,16 @@ from tests.wyckoff.series import (
     STRENGTH,
     TEST_OF_CLIMAX,
     TEST_OF_SPRING,
+    block,
     changes,
     closed,
+    decorated,
+    detector,
     events,
     mirrored,
     real_days,
+    run,
+    swapped,
 )  # fmt: skip
 
 RANGE = QUIET + DECLINE + CLIMAX + RALLY + TEST_OF_CLIMAX + CAUSE
@@ -64,7 +69,7 @@ def test_an_event_names_the_bar_it_points_at_and_the_bar_that_confirmed_it() -> 
 
 
 def test_the_mirror_of_an_accumulation_is_a_distribution() -> None:
-    found = of(events(mirrored(closed(ACCUMULATION))), -1)
+    found = of(events(mirrored(closed(ACCUMULATION)), swapped(detector())), -1)
 
     assert [event_name(event.kind, event.direction) for event in found] == [
         "BC", "AR", "ST", "ST", "UTAD", "TEST", "SOW", "LPSY",
@@ -125,7 +130,7 @@ def test_four_closes_under_support_fail_the_range() -> None:
     assert "RANGE_FAILED" not in kinds(RANGE + below[:3])
 
 
-def test_a_spring_too_early_in_phase_b_is_not_one() -> None:
+def test_vector_11_a_spring_too_early_in_phase_b_is_not_one() -> None:
     early = QUIET + DECLINE + CLIMAX + RALLY + TEST_OF_CLIMAX + CAUSE[-3:] + SPRING
 
     assert "SPRING" not in kinds(early)
@@ -217,7 +222,13 @@ def test_known_panic_lows_of_a_real_stock_are_found() -> None:
     for day in ("2001-09-21", "2008-01-23", "2011-10-04", "2012-11-16"):
         assert ("SC", day) in found
     assert {("SPRING", "2011-06-16"), ("SPRING", "2011-06-20")} <= found
-    assert ("RANGE_FAILED", "2013-01-24") in found
+    # The negative control: the spring of January 2013 fails, nine days before the great breakdown.
+    assert {("SPRING_FAILED", "2013-01-15"), ("RANGE_FAILED", "2013-01-15")} <= found
+    # 2008-10-10 is no climax: its volume ratio of 1.49 is below the floor of 1.6 (3.2, gate 2).
+    assert ("SC", "2008-10-10") not in found
+    bars = decorated(run(detector(), block(real_days()["AAPL"])))
+    day = np.flatnonzero(bars.open_ns.astype("datetime64[ns]").astype("datetime64[D]") == np.datetime64("2008-10-10"))
+    assert bars.vr[day] == pytest.approx(1.49, abs=0.005)
 
 
 def test_nothing_is_detected_before_sixty_bars() -> None:

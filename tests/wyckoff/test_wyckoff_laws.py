@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from engine.blocks import Bars, equal
 from engine.messages import Detections, Event, PhaseChange
-from engine.timeframes import TIMEFRAMES
-from engine.wyckoff.layout import EDGE, PHASE, slot_bytes
-from engine.wyckoff.phases import TRANSITIONS, Edge
+from engine.timeframes import DAY_NS, TIMEFRAMES
+from engine.wyckoff import gates as g
+from engine.wyckoff.edges import TRANSITIONS, Edge
+from engine.wyckoff.layout import EDGE, LANES, PHASE, slot_bytes
+from engine.wyckoff.settings import DetectorSettings
 from tests.makers import START_NS, table
 from tests.wyckoff.series import (
     ACCUMULATION,
@@ -30,6 +32,7 @@ from tests.wyckoff.series import (
     real_days,
     run,
     scaled,
+    swapped,
 )  # fmt: skip
 
 SERIES = {
@@ -72,6 +75,31 @@ def first_look_ahead(detect: Detect, bars: Bars) -> str:
 
 def test_output_on_a_prefix_is_the_prefix_of_the_output(bars: Bars) -> None:
     assert first_look_ahead(detect, bars) == ""
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), cut=st.integers(61, 599), kind=st.sampled_from((planted, clustered)))
+def test_whatever_the_market_a_prefix_knows_what_the_whole_knew_then(seed: int, cut: int, kind: object) -> None:
+    bars = kind(600, seed)  # type: ignore[operator]
+    columns, found = detect(bars)
+    early_columns, early = detect(bars.slice(0, cut))
+
+    assert repr(early) == repr([one for one in found if one.time_ns <= bars.close_ns[cut - 1]])
+    for name in COLUMNS:
+        assert np.array_equal(getattr(early_columns, name), getattr(columns, name)[:cut], equal_nan=True)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), power=st.integers(-20, 20), kind=st.sampled_from((planted, clustered)))
+def test_whatever_the_market_mirror_and_scale_change_nothing(seed: int, power: int, kind: object) -> None:
+    bars = kind(600, seed)  # type: ignore[operator]
+    plain, other = events(bars), events(mirrored(bars), swapped(detector()))
+    large = events(scaled(bars, 2.0**power))
+
+    assert sorted(map(upright, plain), key=repr) == sorted(map(turned, other), key=repr)
+    assert [repr((one.event_id, one.score, one.quality, one.confidence, one.follows)) for one in plain] == [
+        repr((one.event_id, one.score, one.quality, one.confidence, one.follows)) for one in large
+    ]
 
 
 def test_a_planted_look_ahead_is_caught() -> None:
@@ -207,10 +235,23 @@ def shown(change: PhaseChange, sign: int) -> tuple[object, ...]:
 
 
 def test_vector_21_the_mirror_of_a_market_has_the_mirrored_events(bars: Bars) -> None:
-    other = mirrored(bars)
+    # Exactly, once the sides have changed gates too: these hold every deliberate exception to the mirror.
+    plain, other = events(bars), events(mirrored(bars), swapped(detector()))
 
-    assert sorted(map(upright, events(bars)), key=repr) == sorted(map(turned, events(other)), key=repr)
-    assert [shown(one, 1) for one in changes(bars)] == [shown(one, -1) for one in changes(other)]
+    assert sorted(map(upright, plain), key=repr) == sorted(map(turned, other), key=repr)
+    shown_other = changes(mirrored(bars), swapped(detector()))
+    assert [shown(one, 1) for one in changes(bars)] == [shown(one, -1) for one in shown_other]
+
+
+def test_the_sides_differ_in_nothing_but_the_exceptions_of_the_rule_book() -> None:
+    settings = DetectorSettings()
+    differ = np.flatnonzero(settings.gates("1d", 1) != settings.gates("1d", -1)).tolist()
+    exceptions = {
+        g.SPRING_RECLAIM_BARS, g.DEPTH_FRACTION, g.SPRING_EFFORT_VR, g.SPRING_SIGNS, g.SPRING_IS_UPTHRUST, g.HAS_MINOR,
+    }  # fmt: skip
+
+    assert set(differ) == exceptions | set(range(g.SC_WEIGHTS, g.SC_WEIGHTS + 5))
+    assert settings.gates("1d", -1)[g.SC_WEIGHTS + 2] == pytest.approx(10 / 0.9)
 
 
 @pytest.mark.parametrize("factor", [2.0**5, 2.0**-7])
@@ -269,18 +310,23 @@ def test_restore_forgets_what_was_there_before() -> None:
 def test_the_machines_follow_the_table() -> None:
     taken = set()
     crash = closed([*ACCUMULATION[:106], (125.0, 125.5, 80.0, 81.0, 900.0)])
-    for bars in (*(planted(3_000, seed=seed) for seed in range(6)), clustered(3_000, seed=1), crash):
+    gap = Bars.join([closed(ACCUMULATION[:90]), late(closed(ACCUMULATION[90:91]), 100)])
+    for bars in (*(planted(3_000, seed=seed) for seed in range(6)), clustered(6_000, seed=1), crash, gap):
         stage = detector()
         for row in range(len(bars)):
             stage._state.wholes[0, :, EDGE] = 0
             before = stage._state.wholes[0, :, PHASE].tolist()
             run(stage, block(bars.slice(row, row + 1)))
-            for side in (0, 1):
-                edge, after = (int(stage._state.wholes[0, side, column]) for column in (EDGE, PHASE))
+            for lane in range(LANES):
+                edge, after = (int(stage._state.wholes[0, lane, column]) for column in (EDGE, PHASE))
                 taken |= {edge} if edge else set()
-                assert legal(before[side], edge, after), (before[side], edge, after)
+                assert legal(before[lane], edge, after), (before[lane], edge, after)
 
     assert taken == {edge.value for edge in Edge}
+
+
+def late(bars: Bars, days: int) -> Bars:
+    return replace(bars, open_ns=bars.open_ns + days * DAY_NS, close_ns=bars.close_ns + days * DAY_NS)
 
 
 def legal(before: int, edge: int, after: int) -> bool:

@@ -10,9 +10,22 @@ from engine.messages import EventKind
 from engine.naming import event_name
 from engine.timeframes import DAY_NS
 from engine.wyckoff import detector as module
-from engine.wyckoff.layout import CONFIDENCE, PHASE, SHOWN_PHASE, SHOWN_SIDE
-from engine.wyckoff.phases import NONE, A
-from engine.wyckoff.scan import choose
+from engine.wyckoff.edges import NONE, A
+from engine.wyckoff.layout import (
+    CLUSTER_DOWN,
+    CLUSTER_UP,
+    CONFIDENCE,
+    LANES,
+    MOST_RECORDS_PER_BAR,
+    PHASE,
+    REALS,
+    SHOWN_LANE,
+    SHOWN_SIDE,
+    TREND,
+    WHOLES,
+    empty_state,
+)
+from engine.wyckoff.shown import NOBODY, surest
 from tests.makers import START_NS, heartbeat, table
 from tests.wyckoff.series import (
     ACCUMULATION,
@@ -102,7 +115,7 @@ def test_partial_bars_and_other_timeframes_are_not_detected_on() -> None:
     partial = replace(bars, source=np.where(np.arange(len(bars)) == 70, PARTIAL, 0).astype(np.int8))
 
     assert detections(run(detector(detect_on=("1h",)), block(bars))) == []
-    assert [event for event in events(partial) if event.direction == 1] == []
+    assert (EventKind.SC, 1) not in [(event.kind, event.direction) for event in events(partial)]
     assert np.isnan(decorated(run(detector(), block(partial))).cp[70])
 
 
@@ -110,7 +123,10 @@ def test_a_bar_without_volume_anchors_nothing() -> None:
     rows = list(ACCUMULATION)
     rows[70] = (*rows[70][:4], 0.0)
 
-    assert [event for event in events(closed(rows)) if event.direction == 1] == []
+    day = int(closed(rows).open_ns[70])
+
+    assert (EventKind.SC, 1) not in [(event.kind, event.direction) for event in events(closed(rows))]
+    assert day not in [event.event_ns for event in events(closed(rows))]
 
 
 def test_strategies_mark_bars_of_detected_timeframes() -> None:
@@ -128,7 +144,7 @@ def test_strategies_mark_bars_of_detected_timeframes() -> None:
 def test_a_full_output_is_drained_and_the_scan_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     bars = planted(2_000, seed=11)
     expected = repr(detections(run(detector(), block(bars))))
-    monkeypatch.setattr(module, "RECORDS", 17)
+    monkeypatch.setattr(module, "RECORDS", MOST_RECORDS_PER_BAR + 1)
 
     assert repr(detections(run(detector(), block(bars)))) == expected
 
@@ -156,18 +172,45 @@ def test_warm_compiles_and_returns_nothing() -> None:
     assert module.warm() is None
 
 
-@pytest.mark.parametrize("shown", [-1, 0, 1])
-def test_on_equal_confidence_the_side_already_shown_stays(shown: int) -> None:
-    stage = detector()
-    state, output = stage._state, stage._output
-    state.wholes[0, :, PHASE] = A
-    state.reals[0, :, CONFIDENCE] = 50.0
-    state.counts[0, SHOWN_SIDE], state.counts[0, SHOWN_PHASE] = shown, A if shown else NONE
+def chosen(phases: dict[int, float], shown: int, trend: int = 0) -> int:
+    """The lane to show where these lanes have ranges of these confidences and `shown` was shown before."""
+    state = empty_state(1)
+    state.wholes[0, :, PHASE] = NONE
+    for lane, confidence in phases.items():
+        state.wholes[0, lane, PHASE], state.reals[0, lane, CONFIDENCE] = A, confidence
+    state.wholes[0, CLUSTER_UP, TREND], state.wholes[0, CLUSTER_DOWN, TREND] = trend, -trend
+    state.counts[0, SHOWN_LANE], state.counts[0, SHOWN_SIDE] = max(0, shown), 0 if shown == NOBODY else 1
+    reals, wholes = state.reals[0].reshape(LANES * REALS), state.wholes[0].reshape(LANES * WHOLES)
+    return int(surest.py_func(state.counts[0], reals, wholes))
 
-    choose(0, 0, 0, stage._gates[0], state, output)
-    stays = int(state.counts[0, SHOWN_SIDE])
-    state.reals[0, 1, CONFIDENCE] = 50.5
-    choose(0, 0, 0, stage._gates[0], state, output)
 
-    assert stays == shown
-    assert state.counts[0, SHOWN_SIDE] == -1
+def test_the_lane_with_the_highest_confidence_is_shown() -> None:
+    assert chosen({}, NOBODY) == NOBODY
+    assert chosen({0: 50.0, 1: 50.5, 3: 20.0}, 0) == 1
+
+
+@pytest.mark.parametrize("shown", [NOBODY, 0, 1])
+def test_on_equal_confidence_the_lane_already_shown_stays(shown: int) -> None:
+    assert chosen({0: 50.0, 1: 50.0}, shown) == shown
+
+
+def test_on_equal_confidence_the_event_range_goes_before_the_cluster_range() -> None:
+    assert chosen({0: 50.0, 2: 50.0}, NOBODY) == 0
+
+
+@pytest.mark.parametrize(("trend", "expected"), [(1, CLUSTER_UP), (-1, CLUSTER_DOWN), (0, NOBODY)])
+def test_the_sides_of_a_cluster_range_are_told_apart_by_the_way_price_came(trend: int, expected: int) -> None:
+    assert chosen({2: 30.0, 3: 30.0}, NOBODY, trend) == expected
+
+
+@pytest.mark.parametrize("name", ["tick:100", "volume:50000", "dollar:1000000"])
+def test_counted_bars_have_no_time_of_day(name: str) -> None:
+    """Their volume is compared with that of the bars before, and one that took days is no gap."""
+    bars = planted(600, seed=3)
+    stage = detector(timeframes=("1d", name), detect_on=("1d", name))
+    counted = replace(bars, timeframe=np.ones(len(bars), np.int8))
+    shown = decorated(run(stage, block(counted)))
+
+    assert len(stage._clock.values) == 0
+    assert shown.vr[20:] == pytest.approx([bars.volume[n] / bars.volume[n - 20 : n].mean() for n in range(20, 600)])
+    assert set(shown.phase.tolist()) > {0, 1}

@@ -1,0 +1,31 @@
+-- What a detection says about itself: which settings, what it builds on, how its numbers come about.
+
+ALTER TABLE events ADD COLUMN settings TEXT;
+ALTER TABLE events ADD COLUMN origin TEXT;
+ALTER TABLE events ADD COLUMN follows TEXT;
+ALTER TABLE events ADD COLUMN confidence REAL;
+ALTER TABLE events ADD COLUMN phase_confidence REAL;
+ALTER TABLE events ADD COLUMN quality REAL;
+ALTER TABLE events ADD COLUMN support_strength REAL;
+ALTER TABLE events ADD COLUMN resistance_strength REAL;
+ALTER TABLE events ADD COLUMN context REAL;
+ALTER TABLE events ADD COLUMN objective REAL;
+ALTER TABLE events ADD COLUMN volume_ratio_median REAL;
+ALTER TABLE events ADD COLUMN thin_reference INTEGER;
+ALTER TABLE events ADD COLUMN effort TEXT;
+ALTER TABLE events ADD COLUMN vsa TEXT;
+ALTER TABLE events ADD COLUMN stage TEXT;
+ALTER TABLE events ADD COLUMN tests_passed INTEGER;
+ALTER TABLE events ADD COLUMN part_1 REAL;
+ALTER TABLE events ADD COLUMN part_2 REAL;
+ALTER TABLE events ADD COLUMN part_3 REAL;
+ALTER TABLE events ADD COLUMN part_4 REAL;
+ALTER TABLE events ADD COLUMN part_5 REAL;
+ALTER TABLE events ADD COLUMN part_6 REAL;
+ALTER TABLE events ADD COLUMN part_7 REAL;
+ALTER TABLE phase_changes ADD COLUMN origin TEXT;
+ALTER TABLE phase_changes ADD COLUMN mean_score REAL;
+ALTER TABLE phase_changes ADD COLUMN quality REAL;
+ALTER TABLE phase_changes ADD COLUMN completeness REAL;
+ALTER TABLE phase_changes ADD COLUMN volume_signature REAL;
+ALTER TABLE phase_changes ADD COLUMN bias_points REAL;

@@ -166,6 +166,59 @@ def verify_data(
         )  # fmt: skip
 
 
+@app.command()
+def explain(
+    feeds: options.Feeds,
+    at: Annotated[str, typer.Option("--at", metavar="TIME", help="Line time to look from, ISO 8601, UTC.")],
+    symbol: Annotated[
+        str | None, typer.Option("--symbol", metavar="NAME", help="What to explain.", show_default="the only one")
+    ] = None,
+    timeframe: Annotated[
+        str | None,
+        typer.Option("--timeframe", metavar="NAME", help="On which bars: the feed's or longer ones.",
+                     show_default="the feed's"),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="Draw it: .png or .svg. Needs the extra pictures.")
+    ] = None,
+    bars: Annotated[int, typer.Option("--bars", metavar="N", help="Bars in the picture, 20 to 2,000.")] = 160,
+    config: options.Configs = None,
+    layout: options.Layout = None,
+    columns: options.Columns = "",
+    mapping: options.Mapping = None,
+    member: options.Member = None,
+    dates: options.Dates = "auto",
+    zone: options.Zone = "UTC",
+    fold: options.Fold = None,
+    is_sorted: options.Sorted = False,
+    strict: options.Strict = False,
+    protocol: options.Protocol = "",
+    adjust: options.Adjust = "auto",
+    adjustments: options.Adjustments = None,
+    adjust_as_of: options.AdjustAsOf = None,
+    calendar: options.Calendar = None,
+    hours: options.Hours = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    color: options.Color = True,
+) -> None:  # fmt: skip
+    """Why the detector says what it says at a moment: phase, levels, events, every gate, what it waits for.
+
+    Nothing later than the moment has any influence: it is what replay knew then.
+    """
+    with exits():
+        from engine.explain_command import ExplainCommand, run_explain
+        from engine.replay_command import ReplayCommand
+
+        feed = ReplayCommand(
+            feeds=tuple(feeds), config=tuple(config or ()), layout=layout, columns=columns,
+            mapping=tuple(mapping or ()), member=member, dates=dates, zone=zone, fold=fold, is_sorted=is_sorted,
+            strict=strict, protocol=protocol, adjust=adjust, adjustments=adjustments, adjust_as_of=adjust_as_of,
+            calendar=calendar, hours=hours, as_json=as_json, quiet=quiet, color=color,
+        )  # fmt: skip
+        run_explain(ExplainCommand(feed=feed, at=at, symbol=symbol, timeframe=timeframe, picture=picture, bars=bars))
+
+
 @app.command("verify-tape")
 def verify_tape(
     tape: Annotated[Path, typer.Argument(metavar="TAPE", help="A tape that replay --tape has written.")],

@@ -68,6 +68,7 @@ class PaperBook:
         self._groups: dict[str, Group] = {}
         self._orders: dict[str, Resting] = {}
         self._by_instrument: dict[str, dict[str, Resting]] = {symbol: {} for symbol in self._table.symbols}
+        self._bounds: dict[str, tuple[float, float]] = {}
         self._expiries: list[tuple[int, int, str]] = []
         self._ended: dict[str, None] = {}
 
@@ -175,10 +176,12 @@ class PaperBook:
 
     def triggers(self, instrument: int) -> tuple[float, float]:
         above, below = NEVER
-        for resting in self._by_instrument[self._table.symbols[instrument]].values():
+        for order_id, resting in self._by_instrument[self._table.symbols[instrument]].items():
+            one_above, one_below = self._bounds[order_id]
+            if one_above >= above and one_below <= below:
+                continue
             group = self._groups[resting.order.group]
             if coverable(resting, group, group.entered) > 0:
-                one_above, one_below = resting.triggers()
                 above, below = min(above, one_above), max(below, one_below)
         return above, below
 
@@ -212,12 +215,15 @@ class PaperBook:
         """
         found: list[tuple[Resting, Offer]] = []
         stopped: dict[str, None] = {}
-        for resting in self._by_instrument[symbol].values():
+        for order_id, resting in self._by_instrument[symbol].items():
+            above, below = self._bounds[order_id]
+            if row.high < above and row.low > below:
+                continue
             group = self._groups[resting.order.group]
             if coverable(resting, group, group.entered) <= 0:
                 continue
             was = resting.triggered
-            offer = resting.offer(row, row.open, self._settings.latency_ns)
+            offer = self._offer(resting, row, row.open)
             if resting.order.role is Role.STOP and (offer is not None or resting.triggered is not was):
                 stopped[resting.order.group] = None
             if offer is not None:
@@ -225,6 +231,14 @@ class PaperBook:
         found = [one for one in found if one[0].order.role is not Role.TARGET or one[0].order.group not in stopped]
         found.sort(key=lambda one: (one[1].rank, one[0].number))
         return found
+
+    def _offer(self, resting: Resting, row: MarketRow, start: float) -> Offer | None:
+        """What the order would do; a trigger changes what it waits for."""
+        was = resting.triggered
+        offer = resting.offer(row, start, self._settings.latency_ns)
+        if resting.triggered is not was:
+            self._bounds[resting.order.order_id] = resting.triggers()
+        return offer
 
     def _stop_out(self, entered_at: dict[str, float], offers: dict[int, Offer], share: Share) -> list[ExecutionFact]:
         """On a bar, what has just been entered may be stopped out: the worse order of events."""
@@ -234,7 +248,7 @@ class PaperBook:
             for stop in [one for one in group.orders if one.working and one.order.role is Role.STOP]:
                 if coverable(stop, group, group.entered) <= 0:
                     continue
-                offer = offers.get(stop.number) or stop.offer(share.row, entry_price, self._settings.latency_ns)
+                offer = offers.get(stop.number) or self._offer(stop, share.row, entry_price)
                 if offer is not None:
                     facts += self._execute(stop, offer, share, group.entered)
         return facts
@@ -277,6 +291,7 @@ class PaperBook:
     def _index(self, resting: Resting) -> None:
         order = resting.order
         self._orders[order.order_id] = resting
+        self._bounds[order.order_id] = resting.triggers()
         self._by_instrument[order.symbol][order.order_id] = resting
         if resting.ends_ns:
             insort(self._expiries, (resting.ends_ns, resting.number, order.order_id))
@@ -284,7 +299,7 @@ class PaperBook:
     def _end(self, resting: Resting) -> None:
         order = resting.order
         resting.working = False
-        del self._orders[order.order_id]
+        del self._orders[order.order_id], self._bounds[order.order_id]
         del self._by_instrument[order.symbol][order.order_id]
         self._remember(order.order_id)
         if order.group in self._groups:

@@ -107,7 +107,8 @@ def refusals(book: StoreBook) -> list[RefusalView]:
     found = [(one.decision_ns, _refused(one)) for one in book.verdicts.values() if one.verdict == REFUSED]
     for one in book.declines:
         view = RefusalView(
-            time=iso(one.time_ns), subject=one.event_id, stage="STRATEGY", code=one.code, value=_number(one.value),
+            time=iso(one.time_ns), subject=one.event_id, stage=one.stage or "STRATEGY", code=one.code,
+            value=_number(one.value),
             limit=_number(one.limit), missed_by=one.missed_by,
         )  # fmt: skip
         found.append((one.time_ns, view))
@@ -118,6 +119,17 @@ def refusals(book: StoreBook) -> list[RefusalView]:
         )  # fmt: skip
         found.append((said.time_ns, view))
     return [view for _, view in sorted(found, key=lambda one: one[0])]
+
+
+def warnings(book: StoreBook) -> list[RefusalView]:
+    """What spoke against entries and refused none, near misses among it, in order of time."""
+    return [
+        RefusalView(
+            time=iso(one.time_ns), subject=one.subject, stage=one.stage, code=one.code, value=_number(one.value),
+            limit=_number(one.limit), missed_by=one.missed_by,
+        )
+        for one in book.warnings
+    ]  # fmt: skip
 
 
 STOPS = {"": "first stop", "breakeven": "stop at breakeven", "trail": "trailing stop"}

@@ -168,7 +168,7 @@ class AllocationView(View, frozen=True):
 
 
 class RefusalView(View, frozen=True):
-    """`missed_by` is (value - limit) / |limit|, >= 0: how near it was. None: there is no such ratio."""
+    """`missed_by` is |value - limit| / |limit|, >= 0: how near it was. None: there is no such ratio."""
 
     time: str
     subject: str
@@ -196,6 +196,7 @@ class CampaignView(View, frozen=True):
     exit_plans: list[ExitPlanView]
     allocation: list[AllocationView]
     refusals: list[RefusalView]
+    warnings: list[RefusalView]
     performance: Statistics
     max_drawdown_fraction: Decimal
     curve: list[PointView]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from engine.campaign_detail import allocation, exit_plans, filled_bp, last_exit, positions, refusals
+from engine.campaign_detail import allocation, exit_plans, filled_bp, last_exit, positions, refusals, warnings
 from engine.campaign_views import (
     AccountView,
     CampaignRow,
@@ -95,6 +95,7 @@ def campaign_view(reader: StoreReader, run: RunRow, campaign: str) -> CampaignVi
         exit_plans=list(exit_plans(book)),
         allocation=list(allocation(book)),
         refusals=refusals(book),
+        warnings=warnings(book),
         performance=statistics(book.trades),
         max_drawdown_fraction=deepest(curve),
         curve=_points(curve),

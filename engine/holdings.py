@@ -9,6 +9,7 @@ from decimal import Decimal
 import numpy as np
 
 from engine.blocks import Float64
+from engine.executions import Executions
 from engine.instruments import MONEY, InstrumentTable, mark_price
 from engine.market_kernel import EQUITY, HELD, MARK
 from engine.messages import AccountState, Fill, Side
@@ -23,13 +24,16 @@ class Holdings:
         self._account = account
         self.cash = Decimal(0)
         self.quantities: dict[int, Decimal] = {}
+        self.executions = Executions()
 
     @property
     def equity(self) -> float:
         return float(self._account[EQUITY])
 
     def fill(self, fill: Fill) -> None:
-        """Book an execution. An instrument without a mark takes its price. Follow with `revalue`."""
+        """Book an execution once. An instrument without a mark takes its price. Follow with `revalue`."""
+        if not self.executions.first(fill):
+            return
         number = self._table.number(fill.symbol)
         signed = fill.quantity if fill.side is Side.BUY else -fill.quantity
         paid = MONEY.multiply(MONEY.multiply(signed, fill.price), self._table[number].point_value)

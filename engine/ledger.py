@@ -15,6 +15,7 @@ from engine.blocks import Backlog, MarketBlock
 from engine.campaigns.curve import ACCOUNT, Curve, CurvePoint, CurveState
 from engine.campaigns.excursion import SKIP, Excursions, ExcursionsState
 from engine.campaigns.performance import ENDED, Extremes, LedgerState, Trade, TradeLedger, is_grouped
+from engine.executions import Executions
 from engine.instruments import InstrumentTable
 from engine.messages import (
     FOREVER_NS,
@@ -54,6 +55,7 @@ class _State(msgspec.Struct, frozen=True):
     trades: LedgerState
     excursions: ExcursionsState
     curve: CurveState
+    executions: list[str]
 
 
 _encoder = msgspec.msgpack.Encoder(decimal_format="string")
@@ -69,6 +71,7 @@ class Ledger:
         self._table = table
         self._sinks = tuple(sink for sink in sinks if isinstance(sink, RecordSink))
         self._excursions = Excursions(table)
+        self._executions = Executions()
         self._backlog = Backlog()
         self._messages = 0
         self._line_ns = NEVER_NS
@@ -88,7 +91,8 @@ class Ledger:
     def snapshot(self) -> bytes:
         self._walk(self._backlog.take())
         parts = (self.trades.save(), self._excursions.save(), self.curve.save())
-        return _encoder.encode(_State(self._messages, self._line_ns, self._border_ns, *parts))
+        seen = self._executions.save()
+        return _encoder.encode(_State(self._messages, self._line_ns, self._border_ns, *parts, seen))
 
     def restore(self, data: bytes) -> None:
         state = _decoder.decode(data)
@@ -97,6 +101,7 @@ class Ledger:
         self.trades.load(state.trades)
         self._excursions.load(state.excursions)
         self.curve.load(state.curve)
+        self._executions = Executions(state.executions)
 
     def _fold(self, message: Message) -> None:
         match message:
@@ -104,7 +109,7 @@ class Ledger:
                 self.trades.add(message)
             case SessionStart():
                 self._record(self.curve.start(message, self._excursions.marks))
-            case Fill() if message.symbol in self._table.symbols:
+            case Fill() if message.symbol in self._table.symbols and self._executions.first(message):
                 self._fill(message)
             case CampaignChange():
                 self.trades.add(message)

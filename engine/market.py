@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from engine.blocks import MarketBlock
+from engine.executions import Executions
 from engine.holdings import Holdings
 from engine.instruments import MATCH_ON_BARS, InstrumentTable
 from engine.market_kernel import (
@@ -81,6 +82,7 @@ class MarketState(msgspec.Struct, frozen=True):
     line_ns: int
     announced: tuple[int, int] | None
     book: bytes | None
+    executions: list[str] = []
 
 
 class Market:
@@ -345,6 +347,7 @@ class Market:
             line_ns=self._line_ns,
             announced=self._announced,
             book=None if self._book is None else self._book.snapshot(),
+            executions=self._holdings.executions.save(),
         )
         return msgspec.msgpack.encode(state)
 
@@ -359,6 +362,7 @@ class Market:
         self._lanes[:, MARK] = np.frombuffer(state.marks)
         self._kinds[:, SMALLEST] = np.frombuffer(state.smallest, np.int8)
         self._holdings.restore(state.cash, state.quantities, state.equity)
+        self._holdings.executions = Executions(state.executions)
         for number in range(len(self._table)):
             self._refresh(number)
         for entry in state.watches:

@@ -46,6 +46,7 @@ from engine.messages import (
     Sent,
     SessionStart,
     Unwatch,
+    Warned,
     Watch,
 )
 from engine.ports import Desk, Item
@@ -115,7 +116,7 @@ class RouterState(msgspec.Struct):
     brackets: dict[str, Bracket]
 
 
-PASSED = frozenset((Trades, Quotes, Bars, Detections, CampaignChange, Declined, Intent))
+PASSED = frozenset((Trades, Quotes, Bars, Detections, CampaignChange, Declined, Warned, Intent))
 """What goes by most often and moves no order."""
 
 

@@ -139,7 +139,9 @@ class Moment(msgspec.Struct, frozen=True):
 
     `taken` holds the legs that have fills, `asked` those with a live intent; `phase` is the
     detector's current phase of this (symbol, timeframe), `confidence` 0..100. `spring_low` is
-    the low of the campaign's last SPRING, NaN before one.
+    the low of the campaign's last SPRING, `spring_volume_ratio` the volume of that bar, NaN before
+    one. `atr_rank` and `volume_rank` are the share of the last 250 bars, 0..100, in which ATR as a part of price,
+    and volume ratio, were lower than at the event; NaN before there are so many.
     """
 
     decision_ns: int
@@ -151,6 +153,21 @@ class Moment(msgspec.Struct, frozen=True):
     taken: tuple[Leg, ...]
     asked: tuple[Leg, ...]
     spring_low: float = float("nan")
+    spring_volume_ratio: float = float("nan")
+    atr_rank: float = float("nan")
+    volume_rank: float = float("nan")
+
+
+class Decline(msgspec.Struct, frozen=True):
+    """Why a strategy does not want an event it trades: a gate, what it measured, its limit.
+
+    `stage` says which part of the strategy's pipeline it was, "" where it has none.
+    """
+
+    code: str
+    value: float
+    limit: float
+    stage: str = ""
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -158,7 +175,8 @@ class Proposal(msgspec.Struct, frozen=True):
 
     Prices are real prices. `trigger` is NaN for an entry at the next row; `worst` is the price
     beyond which it must not fill; `stop` is the initial protective stop; targets are three,
-    nearest first. `valid_bars` bounds how long the entry may work.
+    nearest first. `valid_bars` bounds how long the entry may work. `cautions` speak against it
+    without refusing it, or say which limit it passed by little.
     """
 
     leg: Leg
@@ -170,14 +188,7 @@ class Proposal(msgspec.Struct, frozen=True):
     score: float
     valid_bars: int
     reason: str
-
-
-class Decline(msgspec.Struct, frozen=True):
-    """Why a strategy does not want an event it trades: a gate, what it measured, its limit."""
-
-    code: str
-    value: float
-    limit: float
+    cautions: tuple[Decline, ...] = ()
 
 
 class Strategy(Protocol):
@@ -203,7 +214,9 @@ class Exposure(msgspec.Struct, frozen=True):
     `campaign_risk` includes the campaign's realised loss. `unmarked` names the first symbol whose
     missing mark makes equity unknown ("" = all known; else `equity` is 0). `group_live` says that
     the entry's group already works or holds something; `symbol_entries` and `entries` count
-    working entry orders.
+    working entry orders. `day_start` is equity at the beginning of the day, `peak` its highest so
+    far (0: not known); `stopped` are the codes of loss halts that hold. `unhealthy` names the first
+    measurement of the shell beyond its limit, "" where all are well.
     """
 
     equity: int
@@ -217,6 +230,12 @@ class Exposure(msgspec.Struct, frozen=True):
     symbol_entries: int = 0
     entries: int = 0
     currency: str = ""
+    day_start: int = 0
+    peak: int = 0
+    stopped: tuple[str, ...] = ()
+    unhealthy: str = ""
+    health_value: float = 0.0
+    health_limit: float = 0.0
 
 
 class Assessment(msgspec.Struct, frozen=True):

@@ -23,7 +23,13 @@ from engine.risk import rules
 from engine.risk.settings import RiskSettings
 from engine.text_table import NOTHING, columns
 
-UNITS = {"_bp": "bp of equity", "_percent": "% of equity", "_score": "score, 0..100", "_entries": "working entries"}
+UNITS = {
+    "_bp": "bp of equity",
+    "_percent": "% of equity",
+    "_score": "score, 0..100",
+    "_entries": "working entries",
+    "_positions": "legs held",
+}
 """By the end of a setting's name."""
 
 
@@ -57,6 +63,13 @@ GATE = (
     ("instrument", "DATA_INSTRUMENT", "DATA", "an intent for a symbol that is not in the session", ()),
     ("no_rules", "NO_RULES", "RULES", "every entry while no rule is configured", ()),
     ("size", "SIZE_MIN", "SIZING", "an entry whose size, capped by notional, is below a lot", ("notional_cap_bp",)),
+    (
+        "near_campaign",
+        "RISK_CAMPAIGN",
+        "WARNING",
+        "nothing: says that a campaign's risk nears its limit",
+        ("campaign_warning_bp",),
+    ),
     ("reserve_group", "DUPLICATE", "RESERVE", "an entry of a group that works or holds something", ()),
     ("reserve_heat", "HEAT_LIMIT", "RESERVE", "an entry that brings portfolio heat to its limit", ("heat_limit_bp",)),
     ("exit_nothing", "EXIT_NONE", "EXIT_SANITY", "an exit, stop or cancel of what is not there", ()),
@@ -71,6 +84,10 @@ BUDGET = (
     ("budget_leg", "an entry beyond its leg's share of the cap and that of legs skipped before", ("split_percent",)),
     ("budget_pattern", "risk beyond that of the pattern: the entry is made smaller", ("pattern_percent",)),
     ("budget_trade", "risk beyond that of one trade: the entry is made smaller", ("trade_percent",)),
+    ("budget_positions", "a leg while its campaign holds this many", ("max_positions",)),
+    ("budget_low", "nothing: says that little of a campaign's budget is left", ("low_budget_percent",)),
+    ("cooldown", "an entry in a symbol for so many trading days after a loss by stop or structure", ("cooldown_days",)),
+    ("taint", "an entry on a bar that is in doubt (late, revised, gap, quarantine, differing)", ()),
     ("budget_lps", "an LPS without legs before it, below this score", ("lps_alone_score",)),
 )
 """What the campaign manager asks for at most: name, what it blocks, settings of [campaigns]."""
@@ -152,6 +169,11 @@ def _budget(settings: CampaignSettings) -> Iterator[RuleView]:
 def _limit(table: str, settings: BaseModel, key: str) -> LimitView:
     value = getattr(settings, key)
     unit = next((unit for end, unit in UNITS.items() if key.endswith(end)), "")
+    if isinstance(value, dict):
+        value, unit = (
+            ", ".join(f"{name} {one}" for name, one in value.items()),
+            "days" if key.endswith("_days") else unit,
+        )
     if isinstance(value, LegPercents):
         value = f"{value.spring}/{value.sos}/{value.lps}"
         unit = "% of the cap, spring/SOS/LPS" if key == "split_percent" else f"{unit}, spring/SOS/LPS"

@@ -9,6 +9,7 @@ from engine.campaign_views import (
     CampaignView,
     ExitPlanView,
     LegView,
+    RefusalView,
     RunsView,
     TradesView,
 )
@@ -80,7 +81,9 @@ def _campaign(view: CampaignView) -> Iterator[str]:
     for plan in view.exit_plans:
         yield from _section(f"exit plan of {_short(plan.group, row)}", _exit_plan(plan))
     yield from _section("allocation", _allocation(view))
-    yield from _section("refusals", _refusals(view))
+    yield from _section("refusals", _refusals(view, view.refusals))
+    if view.warnings:
+        yield from _section("warnings and near misses of what was proposed", _refusals(view, view.warnings))
     if view.curve:
         worst = percent(view.max_drawdown_fraction, 2)
         yield from _section("curve", [sparkline([one.pnl for one in view.curve], CURVE_WIDTH),
@@ -153,17 +156,15 @@ def _allocation(view: CampaignView) -> list[str]:
     return columns(head, rows, left=(0, 1, 7)) if rows else []
 
 
-def _refusals(view: CampaignView) -> list[str]:
+def _refusals(view: CampaignView, found: Sequence[RefusalView]) -> list[str]:
     rows = [
         (
             day(one.time), one.stage, one.code, one.value, one.limit, percent(one.missed_by),
             shortened(one.subject.removeprefix(f"{view.campaign.campaign}/")),
         )
-        for one in view.refusals
+        for one in found
     ]  # fmt: skip
-    return (
-        columns(("time", "stage", "code", "value", "limit", "missed by", "of"), rows, left=(0, 1, 2, 6)) if rows else []
-    )
+    return columns(("time", "stage", "code", "value", "limit", "away", "of"), rows, left=(0, 1, 2, 6)) if rows else []
 
 
 def _kept(r: Decimal | None, efficiency: Decimal | None) -> str:

@@ -14,6 +14,7 @@ from engine.campaigns.curve import ACCOUNT, CurvePoint
 from engine.campaigns.lots import ZERO, Lot, folded, initial_risk, realised
 from engine.campaigns.performance import Trade, is_grouped
 from engine.campaigns.settings import CampaignSettings
+from engine.executions import Executions
 from engine.messages import Action, Approved, CampaignChange, Fill, Intent, Order, Refused, Role, SessionStart
 from engine.store_reader import RunRow, StoreReader
 
@@ -46,6 +47,20 @@ class DeclineRow(msgspec.Struct, frozen=True):
     symbol: str
     event_id: str
     strategy: str
+    code: str
+    value: float | None
+    limit: float | None
+    missed_by: float | None
+    stage: str | None = None
+
+
+class WarningRow(msgspec.Struct, frozen=True):
+    time_ns: int
+    campaign: str
+    symbol: str
+    subject: str
+    source: str
+    stage: str
     code: str
     value: float | None
     limit: float | None
@@ -119,6 +134,10 @@ class StoreBook:
         return self._of_campaign(DeclineRow, "declines")
 
     @cached_property
+    def warnings(self) -> list[WarningRow]:
+        return self._of_campaign(WarningRow, "warnings")
+
+    @cached_property
     def rejections(self) -> list[RejectionRow]:
         """What the venue refused."""
         found = self._reader.all(RejectionRow, "executions", self.run.run, "AND report = 'Rejected'")
@@ -139,10 +158,11 @@ class StoreBook:
 
     @cached_property
     def groups(self) -> dict[str, list[Fill]]:
-        """Executions of each leg and attempt."""
+        """Executions of each leg and attempt, one that was reported again once."""
         found: dict[str, list[Fill]] = {}
+        seen = Executions()
         for fill in self.fills:
-            if is_grouped(fill):
+            if is_grouped(fill) and seen.first(fill):
                 found.setdefault(fill.group, []).append(fill)
         return found
 

@@ -24,6 +24,7 @@ from engine.messages import (
     Event,
     Expired,
     Fill,
+    HaltChange,
     HeatChange,
     Instrument,
     Intent,
@@ -34,6 +35,7 @@ from engine.messages import (
     Refused,
     Rejected,
     SessionStart,
+    Warned,
 )
 
 Value = str | int | float | None
@@ -49,6 +51,7 @@ _SIMPLE: dict[type[Storable], str] = {
     Order: "orders",
     CancelRequest: "cancel_requests",
     HeatChange: "heat",
+    HaltChange: "halts",
     Trade: "trades",
     CurvePoint: "curve",
 }
@@ -63,6 +66,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "missed_by",
     ),
     "declines": (*Declined.__struct_fields__, "missed_by"),
+    "warnings": (*Warned.__struct_fields__, "missed_by"),
     "executions": (
         "report", "time_ns", "order_id", "symbol", "sequence", "venue_id", "code", "reason", "filled", "execution_id",
         "side", "role", "group", "quantity", "price", "costs", "remaining", "simulated",
@@ -70,7 +74,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     **{table: kind.__struct_fields__ for kind, table in _SIMPLE.items()},
 }  # fmt: skip
 
-STORED: tuple[type[Storable], ...] = (*_SIMPLE, *_REPORTS, Declined, Detections, Approved, Refused)
+STORED: tuple[type[Storable], ...] = (*_SIMPLE, *_REPORTS, Declined, Warned, Detections, Approved, Refused)
 """What leaves rows; all other messages leave none."""
 
 
@@ -91,9 +95,10 @@ def rows(message: Storable) -> Iterator[Stored]:
         yield from _detections(message)
     elif isinstance(message, Approved | Refused):
         yield "verdicts", _verdict(message)
-    elif isinstance(message, Declined):
+    elif isinstance(message, Declined | Warned):
         missed = missed_by(Decimal(message.value), Decimal(message.limit), refused=True)
-        yield "declines", (*_values(message, Declined.__struct_fields__), missed)
+        table = "declines" if isinstance(message, Declined) else "warnings"
+        yield table, (*_values(message, message.__struct_fields__), missed)
     elif isinstance(message, _REPORTS):
         yield "executions", (type(message).__name__, *_values(message, COLUMNS["executions"][1:]))
 

@@ -82,9 +82,9 @@ class Watches:
         return [one.watch.level for one in self._slots.get(slot, NOTHING).values() if one.watch.kind is kind]
 
     def due(self, line_ns: int) -> list[Fired]:
-        """Line-time watches that `line_ns` reaches, earliest first."""
+        """Line-time watches that `line_ns` reaches, earliest first; their `price` is that line time."""
         reached = self._times[: bisect_left(self._times, (line_ns + 1,))]
-        return [_fired(self._entries[watch_id], time_ns) for time_ns, _, watch_id in reached]
+        return [_fired(self._entries[watch_id], time_ns, float(line_ns)) for time_ns, _, watch_id in reached]
 
     def touched(self, instrument: int, time_ns: int, row: tuple[float, float, float]) -> list[Fired]:
         """Touch watches hit by a row of (open, high, low); a gap touches at the open."""

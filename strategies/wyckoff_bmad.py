@@ -8,6 +8,7 @@ reads nothing but the moment it is given.
 from collections.abc import Iterable, Mapping
 from math import isfinite
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
@@ -29,6 +30,9 @@ CAUSE_BARS = 25
 BOUGHT = (EventKind.SPRING, EventKind.TEST, EventKind.SOS, EventKind.LPS)
 
 NO_TRIGGER = float("nan")
+
+UNMEASURED = Decline("DATA_EVENT", 0.0, 1.0, "DATA")
+"""Of an event that lacks a number which a plan is made of."""
 
 
 class WyckoffBmadSettings(PipelineSettings):
@@ -54,11 +58,14 @@ class WyckoffBmad:
 
     def propose(self, moment: Moment) -> Iterable[Proposal | Decline]:
         event = moment.event
-        if event is None or event.direction != 1 or event.kind not in BOUGHT or not _measured(event):
+        if event is None or event.direction != 1 or event.kind not in BOUGHT:
+            return
+        if not _measured(event):
+            yield UNMEASURED
             return
         proposal, entry, target = self._plan(moment, event)
-        case = Case(event, moment.instrument, moment.confidence, proposal, entry, target)
-        yield judge(self._settings, case) or proposal
+        found = judge(self._settings, Case(event, moment, proposal, entry, target))
+        yield found.failed or msgspec.structs.replace(proposal, cautions=found.cautions)
 
     def _plan(self, moment: Moment, event: Event) -> tuple[Proposal, float, float]:
         """A proposal, the price it plans to pay, and the target that has to pay for its risk."""

@@ -18,6 +18,7 @@ import pytest
 from engine import app
 from engine.blocks import Bars, MarketBlock
 from engine.config import Config
+from engine.instruments import ASSET_CLASSES
 from engine.messages import (
     Action,
     Approved,
@@ -34,7 +35,7 @@ from engine.messages import (
 )
 from engine.ports import Item, Moment, Proposal
 from engine.timeframes import TIMEFRAMES
-from tests.lines import Decided, Recorded, config, decide, line
+from tests.lines import SHIPPED, Decided, Recorded, config, decide, line
 
 LEGS = tuple(Leg)
 CHUNKS = (1, 7, 4096, 0)
@@ -84,8 +85,14 @@ def busy_line(monkeypatch: pytest.MonkeyPatch, every: int = 7, reach: float = 0.
 
 def patient(**tables: dict[str, object]) -> Config:
     """Time stops out of the way: they count the bars that have closed when line time is heard of."""
-    never = {"time_stop_bars": dict.fromkeys(TIMEFRAMES, 9_999)}
+    never = {"time_stop_bars": dict.fromkeys(TIMEFRAMES, 9_999), "cooldown_days": dict.fromkeys(ASSET_CLASSES, 0)}
     return config(campaigns=never, **tables)
+
+
+def unhalted() -> Config:
+    """No loss stops entries: for laws about everything else on accounts that lose at once."""
+    rules = [one for one in SHIPPED["risk"]["rules"] if one not in ("daily_loss", "drawdown")]
+    return config(campaigns={"cooldown_days": dict.fromkeys(ASSET_CLASSES, 0)}, risk={"rules": rules})
 
 
 def cut_at(block: MarketBlock, *cuts: int) -> tuple[MarketBlock, ...]:

@@ -34,9 +34,11 @@ def config(**tables: dict[str, Any]) -> Config:
 def lively() -> Config:
     """Gates so wide that a small market gives the line much to decide: for laws, not for results."""
     wide = {"min_score": 35, "min_confidence": 40, "spring_reward": 1.0, "sos_reward": 0.8, "lps_reward": 0.8}
-    levels = {"min_width_percent": 0, "min_range_bars": 1}
-    free = {"round_trip_cost_bp": {"stock": 0, "crypto": 0, "fx": 0, "future": 0}}
-    return config(strategies={"wyckoff_bmad": {"sos_entry": True, "shakeout_entry": True} | wide | levels | free})
+    levels = {"min_width_percent": 0, "min_range_bars": 1, "min_quality": 0, "min_strength": 0}
+    nothing = {"stock": 0, "crypto": 0, "fx": 0, "future": 0}
+    free = {"round_trip_cost_bp": nothing, "volatile_volume_rank": 100}
+    strategy = {"sos_entry": True, "shakeout_entry": True} | wide | levels | free
+    return config(strategies={"wyckoff_bmad": strategy}, campaigns={"cooldown_days": nothing})
 
 
 @dataclass(frozen=True)

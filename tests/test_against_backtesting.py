@@ -23,10 +23,11 @@ import numpy.typing as npt
 import pytest
 
 from engine.blocks import Bars
+from engine.instruments import ASSET_CLASSES
 from engine.messages import Fill, Leg, Order, OrderKind, Role
 from engine.ports import Moment, Proposal
 from engine.timeframes import DAY_NS, TIMEFRAMES
-from tests.lines import config, decide, line, recorded
+from tests.lines import SHIPPED, config, decide, line, recorded
 
 SYMBOLS = ("AAPL", "GOOG", "IBM", "MSFT")
 LOOKBACK = 20
@@ -137,9 +138,12 @@ FREE = {
 CAMPAIGNS = {
     "pattern_percent": {"spring": "0.5", "sos": "0.5", "lps": str(100 * RISK)},
     "dormant_bars": FOREVER, "expire_bars": FOREVER, "time_stop_bars": FOREVER,
+    "cooldown_days": dict.fromkeys(ASSET_CLASSES, 0),
 }  # fmt: skip
-QUIET = {"sc_prior_atr": 1_000}
-"""No climax is ever deep enough: structure neither opens campaigns here nor ends them."""
+UNHALTED = [one for one in SHIPPED["risk"]["rules"] if one not in ("daily_loss", "drawdown")]
+"""The other side knows of no bad days."""
+QUIET = {"sc_prior_atr": 1_000, "soft_prior_atr": 1_000, "cluster_touches": 10, "cluster_bars": 20}
+"""No climax is ever deep enough and no level touched often enough: structure neither opens campaigns here nor ends them."""
 
 
 def our_trades(symbol: str, levels: Levels, patched: pytest.MonkeyPatch) -> tuple[dict[int, Trade], dict[int, int]]:
@@ -154,7 +158,9 @@ def our_trades(symbol: str, levels: Levels, patched: pytest.MonkeyPatch) -> tupl
     market = replace(market, start=msgspec.structs.replace(market.start, time_ns=int(open_ns[0]), cash=Decimal(CASH)))
     strategy = Breakout(data.day[data.breakouts], levels)
     patched.setattr("engine.app.strategy", lambda name, table: strategy)
-    settings = config(run={"strategies": ["breakout"]}, paper=FREE, campaigns=CAMPAIGNS, detector=QUIET)
+    settings = config(
+        run={"strategies": ["breakout"]}, paper=FREE, campaigns=CAMPAIGNS, detector=QUIET, risk={"rules": UNHALTED}
+    )
     built = line(market, settings)
     left = decide(market, built=built).left
     bar_of = {int(day): number for number, day in enumerate(data.day)}

@@ -169,6 +169,8 @@ ALLOWED = {
     # How long a campaign may wait and how clear a change must be: they open no position.
     "campaigns.activate_score", "campaigns.opposite_score", "campaigns.dormant_bars", "campaigns.expire_bars",
     "campaigns.time_stop_bars",
+    # When a word is said, and when a venue's silence is taken for a refusal.
+    "campaigns.low_budget_percent", "campaigns.answer_seconds",
 }  # fmt: skip
 
 

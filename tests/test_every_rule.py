@@ -80,6 +80,18 @@ BORDERS: Mapping[str, list[tuple[Assessment, Assessment]]] = {
     "currency": [(assessment(), assessment(currency="EUR"))],
     "data_mark": [(assessment(), assessment(unmarked="AAA"))],
     "data_stale": [(assessment(), assessment(stale=True))],
+    "health": [(assessment(), assessment(unhealthy="clock_skew", health_value=1.5, health_limit=1.0))],
+    "daily_loss": [
+        (
+            assessment(equity=97_001 * UNIT, day_start=100_000 * UNIT),
+            assessment(equity=97_000 * UNIT, day_start=100_000 * UNIT),
+        ),
+        (assessment(stopped=("DRAWDOWN",)), assessment(stopped=("DAILY_LOSS",))),
+    ],
+    "drawdown": [
+        (assessment(equity=85_001 * UNIT, peak=100_000 * UNIT), assessment(equity=85_000 * UNIT, peak=100_000 * UNIT)),
+        (assessment(stopped=("DAILY_LOSS",)), assessment(stopped=("DRAWDOWN",))),
+    ],
     "halted": [(assessment(), assessment(halted="kill"))],
     "duplicate": [(assessment(), assessment(group_live=True))],
     "open_orders": [
@@ -146,7 +158,7 @@ def test_a_rule_refuses_from_its_border_on(name: str, last: Assessment, first: A
 
     assert rule.judge(last) is None
     assert isinstance(finding, Finding)
-    assert finding.code == rule.code
+    assert finding.code.removesuffix("_CLOCK_SKEW") == rule.code
 
 
 @pytest.mark.parametrize(("name", "last", "first"), PAIRS)
@@ -165,6 +177,8 @@ def test_a_rule_is_pure(name: str, last: Assessment, first: Assessment) -> None:
     [
         ("risk_trade", {"trade_limit_bp": 99}),
         ("risk_campaign", {"campaign_limit_bp": 99}),
+        ("daily_loss", {"daily_loss_bp": 199}),
+        ("drawdown", {"drawdown_bp": 199}),
         ("heat", {"heat_limit_bp": 100, "heat_critical_bp": 90, "heat_warning_bp": 80}),
         ("open_orders", {"max_symbol_entries": 1, "max_entries": 1}),
     ],
@@ -172,7 +186,8 @@ def test_a_rule_is_pure(name: str, last: Assessment, first: Assessment) -> None:
 def test_a_lowered_limit_is_the_limit(name: str, limit: dict[str, object]) -> None:
     rule = load(settings(rules=(name,), **limit))[0]
 
-    assert rule.judge(assessment(symbol_entries=1)) is not None
+    lost = {"day_start": 102_041 * UNIT, "peak": 102_041 * UNIT}
+    assert rule.judge(assessment(symbol_entries=1, **lost)) is not None
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -200,3 +215,13 @@ def test_a_gate_without_a_rule_decides_otherwise(name: str, stage: str, reached:
     assert code(gate(*"ABCDEFGH"), enter("A-2020-01-01/SPRING/1")) == ""
     assert getattr(outputs[-1], "stage", "") == stage
     assert outputs[-1].receipt.code == reached  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("name", "last", "first"), PAIRS)
+def test_without_its_judgement_the_border_of_a_rule_is_gone(
+    name: str, last: Assessment, first: Assessment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(built(name)), "judge", lambda *_: None)
+
+    with pytest.raises(AssertionError):
+        test_a_rule_refuses_from_its_border_on(name, last, first)

@@ -15,7 +15,7 @@ from tests.lines import lively, recorded
 from tests.markets import bar_market
 
 TAPE = Path(__file__).parent / "tapes" / "four-symbols.tape"
-DIGEST = "f895e997c2bcb45b8e9b39cbdab0584151f62cba509add9fb61933c113201b13"
+DIGEST = "d14ecb7ac04040765e2c206bc388a744100d56f72ec00ae362836e9362690838"
 
 
 def decided(chunk: int) -> replay.Run:

@@ -32,8 +32,8 @@ from engine.messages import (
     Side,
 )
 from engine.ports import Item
-from engine.risk.gate import RiskGate
-from tests.line_laws import adds_up, brackets_are_bounded, busy_line, check, cut_at, of, one_digest, patient
+from engine.risk.holds import Holds
+from tests.line_laws import adds_up, brackets_are_bounded, busy_line, check, cut_at, of, one_digest, patient, unhalted
 from tests.lines import Decided, Recorded, config, decide, line, outcome, recorded
 from tests.makers import heartbeat
 from tests.markets import bar_market, trade_market
@@ -104,6 +104,7 @@ def control_facts(time_ns: int) -> list[Message]:
     return [
         FeedStatus(time_ns, 0, "STALE", "silence"),
         Health(time_ns, "ingress_lag_ms", 900.0, 500.0),
+        Health(time_ns, "ingress_lag_ms", 400.0, 500.0),
         AccountState(time_ns, Decimal(90_000), Decimal(99_000), "USD"),
         AccountState(time_ns, Decimal(90_000), Decimal(99_000), "EUR"),
         FeedStatus(time_ns, 0, "LIVE", ""),
@@ -129,7 +130,7 @@ def test_control_facts_in_mid_stream_raise_nothing_and_leave_the_block_law(
         rows += [part, facts[number % len(facts)]]
     controlled = replace(market, rows=(*rows, market.rows[-1]))
 
-    decided = one_digest(controlled)
+    decided = one_digest(controlled, unhalted())
 
     check(decided, controlled)
     assert len(of(decided, Fill)) > 20
@@ -151,7 +152,7 @@ def test_a_pause_refuses_entries_and_lets_exits_through(monkeypatch: pytest.Monk
     assert others
     assert not [one for one in others if isinstance(one, Refused) and one.receipt.code == "HALTED"]
 
-    monkeypatch.setattr(RiskGate, "_obey", lambda self, fact: None)
+    monkeypatch.setattr(Holds, "obey", lambda self, fact: None)
     entries, _ = verdicts(decide(paused), pause, resume)
     assert any(isinstance(one, Approved) for one in entries)
 

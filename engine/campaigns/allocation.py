@@ -48,6 +48,12 @@ def used_bp(bracket: Bracket, direction: int, point_value: Decimal) -> Decimal:
     return max(used, bracket.risk_bp) if bracket.entry_live else used
 
 
+def budget_left_bp(settings: CampaignSettings, campaign: Campaign, point_value: Decimal) -> Decimal:
+    """What the campaign may still risk, in basis points of equity."""
+    used = total([used_bp(one, campaign.direction, point_value) for one in campaign.brackets])
+    return MONEY.subtract(settings.cap_percent * BP_PER_PERCENT, used)
+
+
 def entry_risk_bp(
     settings: CampaignSettings, campaign: Campaign, *, leg: Leg, score: float, point_value: Decimal
 ) -> Decimal:

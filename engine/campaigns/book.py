@@ -5,18 +5,20 @@ it; what is kept of it is that its range is over, so that a late event cannot be
 """
 
 from collections.abc import Iterator
+from math import ceil
 from typing import TypeVar
 
 import msgspec
-import numpy as np
 
-from engine.campaigns.bars_seen import BarsSeen
+from engine.campaigns.bars_seen import BarsSeen, BarsState
 from engine.campaigns.lifecycle import EDGES, TERMINAL, base_name, numbered_name
 from engine.campaigns.settings import CampaignSettings
 from engine.campaigns.state import Bracket, Campaign, Key
 from engine.campaigns.watches import Purpose, Watches
+from engine.executions import Executions
 from engine.instruments import InstrumentTable
-from engine.messages import NEVER_NS, CampaignChange, CampaignState, Message, Phase
+from engine.messages import NEVER_NS, BarTaint, CampaignChange, CampaignState, Message, Phase
+from engine.timeframes import DAY_NS, LENGTH_NS, settings_of
 
 ENDED_KEPT = 10_000
 """Ranges remembered as over, and names remembered as used; the oldest are forgotten first."""
@@ -25,6 +27,21 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 PhaseKey = tuple[str, str, int]
+SideKey = tuple[str, int]
+"""(symbol, direction)."""
+TaintKey = tuple[str, str, int]
+"""(symbol, timeframe, open_ns)."""
+
+TAINTS_KEPT = 4_096
+"""Doubtful bars remembered, the last ones: a decision looks at bars that closed a little while ago."""
+
+
+class Cooldown(msgspec.Struct, frozen=True):
+    """Until so many bars of `timeframe` are counted, or until line time `until_ns` where none are built."""
+
+    timeframe: str
+    bars: int
+    until_ns: int
 
 
 class _Saved(msgspec.Struct):
@@ -34,8 +51,10 @@ class _Saved(msgspec.Struct):
     names: dict[str, int]
     phases: list[tuple[PhaseKey, Phase, float]]
     watches: list[str]
-    counts: bytes
-    closes: bytes
+    bars: BarsState
+    executions: list[str]
+    tainted: list[tuple[TaintKey, str]]
+    cooldowns: list[tuple[SideKey, Cooldown]]
 
 
 class CampaignBook:
@@ -48,10 +67,13 @@ class CampaignBook:
         self.campaigns: dict[str, Campaign] = {}
         self.watches = Watches()
         self.bars = BarsSeen(table, timeframes)
+        self.executions = Executions()
         self._by_key: dict[Key, str] = {}
         self._over: dict[Key, None] = {}
         self._names: dict[str, int] = {}
         self._phases: dict[PhaseKey, tuple[Phase, float]] = {}
+        self._tainted: dict[TaintKey, str] = {}
+        self._cooldowns: dict[SideKey, Cooldown] = {}
 
     def advance(self, time_ns: int) -> None:
         """Decisions never carry an earlier time than one already made."""
@@ -88,7 +110,7 @@ class CampaignBook:
         base = base_name(symbol, range_start_ns)
         ordinal = self._names.pop(base, 0) + 1
         self._names[base] = ordinal
-        _forget_oldest(self._names)
+        _forget_oldest(self._names, ENDED_KEPT)
         seen = self.bars.count(symbol, timeframe)
         campaign = Campaign(numbered_name(base, ordinal), symbol, timeframe, direction, range_start_ns, seen)
         self.campaigns[campaign.campaign] = campaign
@@ -118,6 +140,37 @@ class CampaignBook:
         for one in (direction,) if direction else (1, -1):
             self._phases[symbol, timeframe, one] = (phase, confidence)
 
+    def taint(self, taint: BarTaint) -> None:
+        self._tainted[taint.symbol, taint.timeframe, taint.open_ns] = taint.reason
+        _forget_oldest(self._tainted, TAINTS_KEPT)
+
+    def tainted(self, symbol: str, timeframe: str, bars_ns: tuple[int, int]) -> str:
+        """Why one of the two bars with these open times is in doubt, or ""."""
+        found = (self._tainted.get((symbol, timeframe, open_ns), "") for open_ns in bars_ns)
+        return next((reason for reason in found if reason), "")
+
+    def cool_down(self, campaign: Campaign) -> None:
+        """After a loss that the structure or its stop decided, the symbol is left alone for a while."""
+        days = self.settings.cooldown_days[self.table.named(campaign.symbol).asset_class]
+        length_ns = max(DAY_NS, LENGTH_NS[settings_of(campaign.timeframe)])
+        unit = campaign.timeframe if length_ns > DAY_NS else "1d"
+        if not self.bars.knows(unit):
+            unit = campaign.timeframe
+        bars = self.bars.count(campaign.symbol, unit) + ceil(days * DAY_NS / length_ns)
+        # Trading days are bars of a day; twice as many days of the calendar hold at least that many.
+        until_ns = self.now_ns + 2 * days * DAY_NS
+        self._cooldowns[campaign.symbol, campaign.direction] = Cooldown(unit, bars, until_ns)
+
+    def cooldown_bars(self, symbol: str, direction: int) -> int:
+        """How many bars are left before the symbol may be entered again; 0 for none."""
+        found = self._cooldowns.get((symbol, direction))
+        if found is None:
+            return 0
+        left = 0 if self.now_ns >= found.until_ns else max(0, found.bars - self.bars.count(symbol, found.timeframe))
+        if not left:
+            del self._cooldowns[symbol, direction]
+        return left
+
     def snapshot(self) -> bytes:
         saved = _Saved(
             now_ns=self.now_ns,
@@ -126,8 +179,10 @@ class CampaignBook:
             names=self._names,
             phases=[(key, phase, confidence) for key, (phase, confidence) in self._phases.items()],
             watches=list(self.watches.out),
-            counts=self.bars.counts.tobytes(),
-            closes=self.bars.closes.tobytes(),
+            bars=self.bars.save(),
+            executions=self.executions.save(),
+            tainted=list(self._tainted.items()),
+            cooldowns=list(self._cooldowns.items()),
         )
         return msgspec.msgpack.encode(saved)
 
@@ -140,8 +195,10 @@ class CampaignBook:
         self._names = saved.names
         self._phases = {key: (phase, confidence) for key, phase, confidence in saved.phases}
         self.watches.out = dict.fromkeys(saved.watches)
-        self.bars.counts[:] = np.frombuffer(saved.counts, np.int64)
-        self.bars.closes[:] = np.frombuffer(saved.closes, np.float64)
+        self.bars.load(saved.bars)
+        self.executions = Executions(saved.executions)
+        self._tainted = dict(saved.tainted)
+        self._cooldowns = dict(saved.cooldowns)
 
     def _change(self, campaign: Campaign, kind: str, state: CampaignState, cause: str) -> CampaignChange:
         assert campaign.state not in TERMINAL
@@ -155,9 +212,9 @@ class CampaignBook:
         # An expired campaign never held anything: a later pattern of its range may try again.
         if campaign.state is not CampaignState.EXPIRED:
             self._over[campaign.key] = None
-            _forget_oldest(self._over)
+            _forget_oldest(self._over, ENDED_KEPT)
 
 
-def _forget_oldest(kept: dict[K, V]) -> None:
-    if len(kept) > ENDED_KEPT:
+def _forget_oldest(kept: dict[K, V], most: int) -> None:
+    if len(kept) > most:
         del kept[next(iter(kept))]

@@ -10,7 +10,7 @@ from math import isfinite
 import msgspec
 
 from engine.campaigns import intents
-from engine.campaigns.allocation import entry_risk_bp
+from engine.campaigns.allocation import BP_PER_PERCENT, budget_left_bp, entry_risk_bp
 from engine.campaigns.book import CampaignBook
 from engine.campaigns.intents import Plan
 from engine.campaigns.lifecycle import PATTERN
@@ -18,14 +18,16 @@ from engine.campaigns.performance import ZERO
 from engine.campaigns.positions import ask_cancel
 from engine.campaigns.priority import OrderKey
 from engine.campaigns.state import LEGS, Bracket, Campaign
-from engine.campaigns.watches import Purpose
+from engine.campaigns.watches import OWNER, Purpose
 from engine.instruments import price_above, price_below
-from engine.messages import Instrument, Leg, Message, OrderKind
-from engine.ports import Proposal
+from engine.messages import Instrument, Leg, Message, OrderKind, Warned
+from engine.ports import Decline, Proposal
 from engine.timeframes import LENGTH_NS
 
 SOS_CLOSES = 2
 """Closes under the structure that a leg above the range forgives but the last."""
+
+LOW_BUDGET = "BUDGET_LOW"
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -71,7 +73,7 @@ def admit(book: CampaignBook, candidate: Candidate) -> Iterator[Message]:
     """The entry, with the waiting entries that it replaces taken back; or a note why not."""
     campaign, proposal = candidate.campaign, candidate.proposal
     instrument = book.table.named(campaign.symbol)
-    refusal = _refusal(campaign, proposal.leg)
+    refusal = _refusal(campaign, proposal.leg, book.settings.max_positions)
     risk_bp = entry_risk_bp(
         book.settings, campaign, leg=proposal.leg, score=proposal.score, point_value=instrument.point_value
     )
@@ -94,14 +96,43 @@ def admit(book: CampaignBook, candidate: Candidate) -> Iterator[Message]:
         closes_left=1 if proposal.leg is Leg.SPRING else SOS_CLOSES,
     )
     campaign.brackets.append(bracket)
-    yield book.watches.at_time(bracket.group, Purpose.LAPSE, time_ns=bracket.expires_ns, now_ns=book.now_ns)
+    yield from _low_budget(book, campaign, bracket, instrument)
+    lapse_ns = min(bracket.expires_ns, book.now_ns + book.settings.answer_ns)
+    yield book.watches.at_time(bracket.group, Purpose.LAPSE, time_ns=lapse_ns, now_ns=book.now_ns)
     yield intents.enter(campaign, bracket, plan, now_ns=book.now_ns, score=candidate.score, reason=proposal.reason)
 
 
-def _refusal(campaign: Campaign, leg: Leg) -> str:
+def _refusal(campaign: Campaign, leg: Leg, most: int) -> str:
     if campaign.broken:
         return f"structure broken: {campaign.broken}"
     if not campaign.adds:
         return "campaign adds no more"
     later = [one for one in campaign.taken if LEGS.index(one) >= LEGS.index(leg)]
-    return f"{later[0]} is taken" if later else ""
+    if later:
+        return f"{later[0]} is taken"
+    held = sum(1 for one in campaign.brackets if one.lot.open)
+    return f"{held} positions are held" if held >= most else ""
+
+
+def warned(book: CampaignBook, campaign: Campaign, one: Decline, *, subject: str, source: str) -> Warned:
+    return Warned(
+        time_ns=book.now_ns,
+        campaign=campaign.campaign,
+        symbol=campaign.symbol,
+        subject=subject,
+        source=source,
+        stage=one.stage,
+        code=one.code,
+        value=one.value,
+        limit=one.limit,
+        margin=one.limit - one.value,
+    )
+
+
+def _low_budget(book: CampaignBook, campaign: Campaign, bracket: Bracket, instrument: Instrument) -> Iterator[Warned]:
+    """Says that after this entry little is left of what the campaign may risk."""
+    left_bp = budget_left_bp(book.settings, campaign, instrument.point_value)
+    limit_bp = book.settings.low_budget_percent * BP_PER_PERCENT
+    if left_bp < limit_bp:
+        found = Decline(LOW_BUDGET, float(left_bp), float(limit_bp), "RISK")
+        yield warned(book, campaign, found, subject=bracket.group, source=OWNER)

@@ -1,8 +1,8 @@
 """CampaignManager: the stage between what is seen and what is wished.
 
-At one decision point facts come first, then exits and stop moves, then entries, best score
-first. Market data passes through untouched; only its closed bars are counted, and only while a
-campaign lives. Refusals are never heard of: what was not accepted in time has lapsed.
+At one decision point facts come first, then exits and stop moves, then entries, best score first.
+Market data passes through untouched; only its closed bars are counted. Refusals are never heard of:
+what was not accepted in time has lapsed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from engine.blocks import MarketBlock
 from engine.campaigns import clock, positions
 from engine.campaigns.book import CampaignBook
-from engine.campaigns.entries import Candidate, admit
+from engine.campaigns.entries import Candidate, admit, warned
 from engine.campaigns.lifecycle import FAILURES, FOLLOWERS, FORMED, PATTERN, PATTERNS
+from engine.campaigns.lots import ZERO
 from engine.campaigns.moments import LONG, Proposals, Proposer, candidate
 from engine.campaigns.settings import CampaignSettings
 from engine.campaigns.state import Campaign
@@ -19,6 +20,7 @@ from engine.campaigns.watches import Purpose, parse_watch
 from engine.instruments import InstrumentTable
 from engine.messages import (
     Accepted,
+    BarTaint,
     CampaignState,
     Cancelled,
     Declined,
@@ -79,8 +81,10 @@ class CampaignManager:
 
     def process(self, message: Item) -> Iterable[Item]:
         if isinstance(message, MarketBlock):
-            if self._book.campaigns:
-                self._book.bars.see(message)
+            self._book.bars.see(message)
+            return (message,)
+        if isinstance(message, BarTaint):
+            self._book.taint(message)
             return (message,)
         return self._react(message) if type(message) in HEARD else (message,)
 
@@ -100,7 +104,8 @@ class CampaignManager:
         else:
             assert isinstance(message, Rejected | Cancelled | Expired | NotSent)
             self._book.advance(message.time_ns)
-            yield from positions.on_ended(self._book, message.order_id, cause=ENDINGS[type(message)])
+            filled = message.filled if isinstance(message, Cancelled | Expired) else ZERO
+            yield from positions.on_ended(self._book, message.order_id, cause=ENDINGS[type(message)], filled=filled)
 
     def snapshot(self) -> bytes:
         return self._book.snapshot()
@@ -186,16 +191,16 @@ class CampaignManager:
             yield self._book.note(campaign, PATTERN, f"{event.kind} {event.event_id} out of sequence after {last}")
             return
         if event.kind is EventKind.SPRING:
-            campaign.spring_low = event.price
+            campaign.spring_low, campaign.spring_volume_ratio = event.price, event.volume_ratio
         found = self._proposer.on_event(campaign, event)
         decision.candidates.extend(candidate(campaign, one, event) for one in found.usable)
         if counts:
             cause = f"{event.kind} {event.event_id} score {event.score:.1f}: {found.phrase}"
             yield self._book.note(campaign, PATTERN, cause)
-            yield from self._declined(campaign, event, found)
+            yield from self._told(campaign, event, found)
             yield from self._count(campaign, event)
 
-    def _declined(self, campaign: Campaign, event: Event, found: Proposals) -> Iterator[Message]:
+    def _told(self, campaign: Campaign, event: Event, found: Proposals) -> Iterator[Message]:
         for strategy, one in found.declines:
             yield Declined(
                 time_ns=self._book.now_ns,
@@ -206,7 +211,11 @@ class CampaignManager:
                 code=one.code,
                 value=one.value,
                 limit=one.limit,
+                stage=one.stage or "STRATEGY",
+                margin=one.limit - one.value,
             )
+        for strategy, one in found.cautions:
+            yield warned(self._book, campaign, one, subject=event.event_id, source=strategy)
 
     def _count(self, campaign: Campaign, event: Event) -> Iterator[Message]:
         """Two patterns in sequence, or a strong one, make a campaign active."""

@@ -139,7 +139,7 @@ class TradeLedger:
         self._lots[fill.group] = lot
         if fill.role is Role.ENTRY:
             self._sides[fill.group] = fill.side
-        if not lot.entered or lot.open:
+        if not lot.entered or lot.open or lot.exited > lot.entered:
             return None
         del self._lots[fill.group]
         trade = self._trade(fill, lot)

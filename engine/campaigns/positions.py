@@ -10,7 +10,7 @@ from math import isfinite
 
 from engine.campaigns import exits, intents
 from engine.campaigns.book import CampaignBook
-from engine.campaigns.performance import folded, initial_risk, realised, total
+from engine.campaigns.lots import ZERO, folded, initial_risk, realised, total
 from engine.campaigns.state import Bracket, BracketState, Campaign
 from engine.campaigns.watches import Purpose
 from engine.instruments import MONEY, mark_price
@@ -28,8 +28,13 @@ def on_accepted(book: CampaignBook, order_id: str) -> Iterator[Message]:
     found = book.bracket(group)
     if found is None:
         return
-    if order == "ENTRY" and found[1].state is BracketState.ASKED:
-        campaign, bracket = found
+    campaign, bracket = found
+    if order == "ENTRY" and bracket.lapsed:
+        # Somebody else may have its share by now.
+        bracket.lapsed, bracket.entry_live = False, True
+        bracket.state, bracket.cancel_cause = BracketState.WORKING, "answered too late"
+        yield from _cancel_late(book, campaign, bracket)
+    elif order == "ENTRY" and bracket.state is BracketState.ASKED:
         bracket.state = BracketState.WORKING
         yield from book.watches.drop(group, Purpose.LAPSE)
         yield from _cancel_late(book, campaign, bracket)
@@ -37,8 +42,11 @@ def on_accepted(book: CampaignBook, order_id: str) -> Iterator[Message]:
         yield from book.watches.drop(group, Purpose.LEAVE)
 
 
-def on_ended(book: CampaignBook, order_id: str, *, cause: str) -> Iterator[Message]:
-    """An order will not fill any more: rejected, cancelled, expired or never sent."""
+def on_ended(book: CampaignBook, order_id: str, *, cause: str, filled: Decimal = ZERO) -> Iterator[Message]:
+    """An order will not fill any more: rejected, cancelled, expired or never sent.
+
+    `filled` is the venue's count of what it had filled; some of it may not have been heard of yet.
+    """
     group, _, order = order_id.rpartition("/")
     found = book.bracket(group)
     if found is None:
@@ -46,6 +54,7 @@ def on_ended(book: CampaignBook, order_id: str, *, cause: str) -> Iterator[Messa
     campaign, bracket = found
     if order == "ENTRY":
         bracket.entry_live = False
+        bracket.owed = filled
         yield from book.watches.drop(group, Purpose.LAPSE)
     elif order.startswith("EXIT"):
         yield from _ask_exit_again(book, campaign, bracket, cause=f"exit {cause}")
@@ -56,14 +65,16 @@ def on_ended(book: CampaignBook, order_id: str, *, cause: str) -> Iterator[Messa
 
 def on_fill(book: CampaignBook, fill: Fill) -> Iterator[Message]:
     found = book.bracket(fill.group)
-    if found is None:
+    if found is None or not book.executions.first(fill):
         return
     campaign, bracket = found
     bracket.lot = folded(bracket.lot, fill)
     if fill.role is Role.ENTRY:
-        bracket.entry_live = fill.remaining > 0
+        # An earlier part may be heard of after the last one, or after the order's end.
+        bracket.entry_live = bracket.entry_live and fill.remaining > 0
     if bracket.state is not BracketState.OPEN:
         yield from _open(book, campaign, bracket)
+    bracket.stopped = bracket.stopped or fill.role is Role.STOP
     if fill.role is not Role.ENTRY:
         yield from ask_cancel(book, campaign, bracket, cause="leg is being closed")
     if fill.role is Role.TARGET:
@@ -80,7 +91,7 @@ def on_watched(book: CampaignBook, subject: str, purpose: Purpose, watched: Watc
         return
     campaign, bracket = found
     if purpose is Purpose.LAPSE and bracket.state is BracketState.ASKED:
-        bracket.entry_live = False
+        bracket.entry_live, bracket.lapsed = False, True
     elif bracket.state is BracketState.OPEN and purpose is Purpose.INVALID:
         yield from _break(book, campaign, bracket, watched)
     elif bracket.state is BracketState.OPEN and purpose is Purpose.TRAIL:
@@ -128,22 +139,34 @@ def ask_exit(book: CampaignBook, campaign: Campaign, bracket: Bracket, *, cause:
 def settle(book: CampaignBook, campaign: Campaign) -> Iterator[Message]:
     """Close brackets with nothing left, then the campaign when all are and it is over."""
     for bracket in campaign.brackets:
-        if bracket.is_live and not bracket.entry_live and not bracket.lot.open:
+        if bracket.is_live and bracket.is_settled:
             bracket.state = BracketState.DONE
             yield from book.watches.drop(bracket.group, *EVERY_PURPOSE)
     if campaign.is_live:
         return
+    if campaign.has_exited and (campaign.broken or _was_stopped_out(book, campaign)):
+        book.cool_down(campaign)
     if campaign.broken:
         yield from book.step(campaign, CampaignState.INVALIDATED, campaign.broken)
     elif campaign.has_exited:
         yield from book.step(campaign, CampaignState.COMPLETED, f"flat: {outcome(book, campaign)}")
 
 
+def _was_stopped_out(book: CampaignBook, campaign: Campaign) -> bool:
+    return any(one.stopped for one in campaign.brackets) and _profit(book, campaign) < 0
+
+
+def _profit(book: CampaignBook, campaign: Campaign) -> Decimal:
+    point_value = book.table.named(campaign.symbol).point_value
+    taken = [one.lot for one in campaign.brackets if one.is_taken]
+    return total([realised(lot, campaign.direction, point_value) for lot in taken])
+
+
 def outcome(book: CampaignBook, campaign: Campaign) -> str:
     """Profit, and R weighted by risk: all profit over all initial risk."""
     point_value = book.table.named(campaign.symbol).point_value
     lots = [(one.lot, one.first_stop) for one in campaign.brackets if one.is_taken]
-    pnl = total([realised(lot, campaign.direction, point_value) for lot, _ in lots])
+    pnl = _profit(book, campaign)
     risk = total([initial_risk(lot, stop, campaign.direction, point_value) for lot, stop in lots])
     multiple = f"{MONEY.divide(pnl, risk):.2f} R" if risk else "R unknown"
     return f"pnl {pnl:.2f}, {multiple}"
@@ -164,7 +187,7 @@ def _ask_exit_again(book: CampaignBook, campaign: Campaign, bracket: Bracket, *,
 
 
 def _open(book: CampaignBook, campaign: Campaign, bracket: Bracket) -> Iterator[Message]:
-    bracket.state = BracketState.OPEN
+    bracket.state, bracket.lapsed = BracketState.OPEN, False
     bracket.entry_bars = book.bars.count(campaign.symbol, campaign.timeframe)
     yield from book.watches.drop(bracket.group, *EVERY_PURPOSE)
     yield from _cancel_late(book, campaign, bracket)

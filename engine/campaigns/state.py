@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from engine.campaigns.performance import Lot
+from engine.campaigns.lots import ZERO, Lot
 from engine.messages import CampaignState, EventKind, Leg
 
 Key = tuple[str, str, int, int]
@@ -33,7 +33,9 @@ class Bracket(msgspec.Struct):
     """`invalid_price` is the close that breaks the leg's structure (NaN: none), `closes_left`
     how many such closes it still takes. `stops` counts stop orders, `exits` exit intents.
     `entry_live` holds until the entry order can no longer fill; `cancel_cause` is why it shall be
-    taken back once it is known to be at the venue ("": it shall not)."""
+    taken back once it is known to be at the venue ("": it shall not). `owed` is what the venue says
+    its entry has filled: until that much has been heard of, the bracket is not done. `stopped`: a stop has executed.
+    `lapsed`: no venue has said anything of its entry in time, so it counts as refused."""
 
     group: str
     leg: Leg
@@ -54,6 +56,14 @@ class Bracket(msgspec.Struct):
     at_breakeven: bool = False
     trailing: bool = False
     entry_bars: int = 0
+    owed: Decimal = ZERO
+    stopped: bool = False
+    lapsed: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing is held, and all that the entry has filled has been heard of."""
+        return not self.entry_live and self.lot.entered >= self.owed and self.lot.exited == self.lot.entered
 
     @property
     def is_live(self) -> bool:
@@ -84,6 +94,7 @@ class Campaign(msgspec.Struct):
     patterns: int = 0
     last_pattern: EventKind | None = None
     spring_low: float = float("nan")
+    spring_volume_ratio: float = float("nan")
     broken: str = ""
     adds: bool = True
     brackets: list[Bracket] = []

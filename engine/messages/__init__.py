@@ -19,9 +19,11 @@ from engine.messages.derived import (
     Declined,
     Detections,
     Event,
+    HaltChange,
     HeatChange,
     PhaseChange,
     StrategyMark,
+    Warned,
     Watched,
 )
 from engine.messages.facts import (
@@ -65,7 +67,9 @@ OutsideFact = (
     | Accepted | Rejected | Fill | Cancelled | Expired | Sent | NotSent | NoAnswer
     | ExternalOrder | Command | ConfigChange | Quarantine
 )  # fmt: skip
-DerivedFact = Detections | BarTaint | CampaignChange | Declined | HeatChange | Watched
+DerivedFact = (
+    Detections | BarTaint | CampaignChange | Declined | Warned | HeatChange | HaltChange | Watched
+)  # fmt: skip
 Wish = Intent | Approved | Refused | Order | CancelRequest
 Request = Watch | Unwatch
 
@@ -116,6 +120,7 @@ __all__ = [
     "ExternalOrder",
     "FeedStatus",
     "Fill",
+    "HaltChange",
     "Health",
     "Heartbeat",
     "HeatChange",
@@ -143,5 +148,6 @@ __all__ = [
     "Unwatch",
     "Watch",
     "WatchKind",
+    "Warned",
     "Watched",
 ]

@@ -155,7 +155,8 @@ class CampaignChange(Message, frozen=True):
 
 
 class Declined(Message, frozen=True):
-    """A strategy saw an event it might have bought and did not: which gate, by how much."""
+    """An event that might have been bought was not: which gate of the strategy or the campaign, by
+    how much. `margin` is limit - value. `stage` is VOLUME, PHASE, LEVELS, RISK, STRATEGY or DATA."""
 
     time_ns: int
     campaign: str
@@ -165,20 +166,64 @@ class Declined(Message, frozen=True):
     code: str
     value: float
     limit: float
+    stage: str = ""
+    margin: float = UNKNOWN
+
+
+class Warned(Message, frozen=True):
+    """An entry goes on although something speaks against it, or it passed a limit by little.
+
+    `subject` is the event or the intent, `source` the strategy, `campaigns` or `risk`. `margin` is
+    limit - value. Nothing is ever refused or let through because of one.
+    """
+
+    time_ns: int
+    campaign: str
+    symbol: str
+    subject: str
+    source: str
+    stage: str
+    code: str
+    value: float
+    limit: float
+    margin: float
 
 
 class HeatChange(Message, frozen=True):
-    """Heat crossed a border. `heat_bp` is risk over equity in basis points, rounded up."""
+    """Heat crossed a border. `heat_bp` is risk over equity in basis points, rounded up.
+
+    Every crossing is told; `alert` says that a person should hear of this one: the state is not
+    NORMAL, and none of this state was an alert in the last 300 s.
+    """
 
     time_ns: int
     previous: HeatState
     state: HeatState
     heat_bp: int
+    alert: bool = False
+
+
+class HaltChange(Message, frozen=True):
+    """Entries are stopped, or may go on, because of what the account has lost.
+
+    `code` is DAILY_LOSS or DRAWDOWN; `equity` and `reference` (equity at the day's beginning, or its
+    peak) are in 1e-8 account units, `loss_bp` is how far below the reference equity lies.
+    """
+
+    time_ns: int
+    code: str
+    halted: bool
+    loss_bp: int
+    limit_bp: int
+    equity: int
+    reference: int
+    cause: str
 
 
 class Watched(Message, frozen=True):
     """A watch fired at `time_ns`. `price` is what fired it (the close, the touch, the swing,
-    the equity); `close` and `atr` belong to the bar for bar watches, else NaN."""
+    the equity, the line time to the microsecond or so); `close` and `atr` belong to the bar for bar watches,
+    else NaN."""
 
     watch_id: str
     owner: str

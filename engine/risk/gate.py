@@ -6,14 +6,14 @@ whatever the rules say, the last step keeps the law: no approval leaves projecte
 above the limit. With no rules nothing is approved.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from engine.blocks import MarketBlock
-from engine.instruments import MONEY, InstrumentTable
+from engine.instruments import InstrumentTable
 from engine.messages import (
     Accepted,
     AccountState,
@@ -29,6 +29,7 @@ from engine.messages import (
     ExternalOrder,
     FeedStatus,
     Fill,
+    Health,
     Heartbeat,
     HeatChange,
     HeatState,
@@ -45,24 +46,31 @@ from engine.messages import (
 from engine.ports import Assessment, Exposure, Finding, Item, RiskRule
 from engine.risk import exits
 from engine.risk.heat import border, heat_bp, heat_state, reaches
+from engine.risk.holds import Block, Halt, Holds
+from engine.risk.losses import OWNER, RESET, Losses, LossHalts
 from engine.risk.portfolio import Portfolio, PortfolioSnapshot
 from engine.risk.position import ZERO
+from engine.risk.receipts import (
+    NO_RULES,
+    PASSED,
+    UNKNOWN_INSTRUMENT,
+    UNSIZED,
+    campaign_warning,
+    headroom,
+    margin,
+)
 from engine.risk.rules import load
 from engine.risk.settings import RiskSettings
 from engine.risk.sizing import Sized, size
 from engine.risk.units import amount, on_wire
 
-LIVE = "LIVE"
-HALTS = {"pause": "resume", "kill": "unkill"}
-"""Operator commands that stop entries, and the command that takes each back."""
+ALERT_COOLDOWN_NS: Final = 300 * 10**9
+"""A state of heat is alerted to once in this time (wyckoff.md 6.2); crossings are always told."""
 
 REPLACED = "replaced"
 """The reason of a cancellation by which the venue says that the next order took the place."""
 
 TERMINAL = (CampaignState.COMPLETED, CampaignState.INVALIDATED, CampaignState.EXPIRED)
-
-NO_RULES: Final = Finding("NO_RULES", ZERO, Decimal(1))
-UNKNOWN_INSTRUMENT: Final = Finding("DATA_INSTRUMENT", ZERO, Decimal(1))
 
 
 HEATING = (
@@ -72,11 +80,16 @@ HEATING = (
 """Facts after which heat is looked at. Never a market block: where one ends is nobody's decision."""
 
 
+NEVER_LOOKED: Final = (-1, -1)
+"""Versions of books and marks that none have."""
+
+
 class GateState(msgspec.Struct):
     portfolio: PortfolioSnapshot
     heat: HeatState
-    not_live: dict[int, str]
-    halts: dict[str, str]
+    alerted: dict[str, int]
+    holds: Holds
+    losses: Losses
 
 
 class RiskGate:
@@ -91,34 +104,71 @@ class RiskGate:
         self._instruments = instruments
         self._settings = settings
         self._rules = load(settings) if rules is None else tuple(rules)
-        self._not_live: dict[int, str] = {}
-        self._halts: dict[str, str] = {}
+        self._alerted: dict[str, int] = {}
+        self._holds = Holds()
+        self._losses = LossHalts(settings)
+        self._looked = NEVER_LOOKED
+        self._known: tuple[tuple[int, int], tuple[int, str]] = (NEVER_LOOKED, (0, ""))
+
+    @property
+    def halts(self) -> Mapping[str, Halt]:
+        """What operators have halted: `pause`, `kill`."""
+        return self._holds.halts
+
+    def blocks(self) -> list[Block]:
+        """Why no entry would pass now, whatever it is; none where entries are judged one by one."""
+        lost = [
+            Block(code, f"since {since_ns}, {self._losses.loss_bp(code, self._losses.state.equity)} bp")
+            for code, since_ns in self._losses.state.stopped.items()
+        ]
+        hot = [Block("HEAT_LIMIT", "heat is at its limit")] if self.heat is HeatState.EXCEEDED else []
+        unmarked = self.portfolio.unmarked()
+        unknown = [Block("DATA_MARK", f"{unmarked} has no mark")] if unmarked else []
+        return [*self._holds.blocks(), *unknown, *lost, *hot]
 
     def process(self, message: Item) -> Iterable[Item]:
         if isinstance(message, MarketBlock):
             self.portfolio.marks.fold(message)
             return (message,)
         if isinstance(message, Intent):
-            return (message, self._verdict(message), *self._heat_change(message.decision_ns))
+            lost = self._look(message.decision_ns)
+            return (message, *self._judged(message), *lost, *self._heat_change(message.decision_ns))
         if isinstance(message, Detections):
-            return (message, *self._heat_change(message.decision_ns))
-        self._apply(message)
+            if self._is_at_rest:
+                return (message,)
+            return (message, *self._look(message.decision_ns), *self._heat_change(message.decision_ns))
+        before = self.portfolio.version
+        lost = [*self._apply(message)]
         if isinstance(message, HEATING):
-            return (message, *self._heat_change(message.time_ns))
-        return (message,)
+            if self.portfolio.version != before:
+                lost += self._look(message.time_ns)
+            return (message, *lost, *self._heat_change(message.time_ns))
+        return (message, *lost)
 
     def snapshot(self) -> bytes:
-        state = GateState(self.portfolio.save(), self.heat, self._not_live, self._halts)
+        state = GateState(self.portfolio.save(), self.heat, self._alerted, self._holds, self._losses.state)
         return msgspec.msgpack.encode(state)
 
     def restore(self, data: bytes) -> None:
         state = msgspec.msgpack.decode(data, type=GateState)
         self.portfolio.load(state.portfolio)
         self.heat = state.heat
-        self._not_live = state.not_live
-        self._halts = state.halts
+        self._alerted = state.alerted
+        self._holds = state.holds
+        self._losses.load(state.losses)
+        self._looked, self._known = NEVER_LOOKED, (NEVER_LOOKED, (0, ""))
 
     # ------------------------------------------------------------------------------- verdicts
+
+    def _judged(self, intent: Intent) -> tuple[Message, ...]:
+        """The verdict, and a word where it takes its campaign near to its limit."""
+        verdict = self._verdict(intent)
+        if isinstance(verdict, Refused) or intent.action is not Action.ENTER:
+            return (verdict,)
+        risk, equity = self.portfolio.campaign_risk(intent.campaign), verdict.receipt.equity
+        if not reaches(risk, equity, self._settings.campaign_warning_bp):
+            return (verdict,)
+        return (verdict, campaign_warning(intent, heat_bp(risk, equity), self._settings.campaign_warning_bp))
 
     def _verdict(self, intent: Intent) -> Approved | Refused:
         if intent.symbol not in self._instruments.symbols:
@@ -137,7 +187,7 @@ class RiskGate:
         stage, finding = self._last_step(assessment)
         if finding is not None:
             return self._refuse(intent, stage, (finding, sized))
-        receipt = self._receipt(intent, _headroom(assessment, self._settings.heat_limit_bp), sized)
+        receipt = self._receipt(intent, headroom(assessment, self._settings.heat_limit_bp), sized)
         self.portfolio.reserve(intent, sized.quantity)
         return Approved(intent=intent, quantity=sized.quantity, receipt=receipt)
 
@@ -169,19 +219,26 @@ class RiskGate:
     def _assess(self, intent: Intent, instrument: Instrument) -> tuple[Assessment, Sized]:
         equity, unmarked = self._equity()
         mark = self.portfolio.marks.of(self._instruments.number(intent.symbol))
+        unhealthy, measured = next(iter(self._holds.unwell.items()), ("", None))
         sized = size(intent, instrument, equity, self._settings.notional_cap_bp)
         exposure = Exposure(
             equity=equity,
             open_risk=self.portfolio.open_risk,
             working_risk=self.portfolio.working_risk,
             campaign_risk=self.portfolio.campaign_risk(intent.campaign),
-            halted=next(iter(self._halts), ""),
-            stale=bool(self._not_live),
+            halted=next(iter(self._holds.halts), ""),
+            stale=bool(self._holds.not_live),
             unmarked=unmarked or ("" if mark is not None else intent.symbol),
             group_live=intent.group in self.portfolio.positions,
             symbol_entries=self.portfolio.symbol_entries(intent.symbol),
             entries=self.portfolio.entries,
             currency=self.portfolio.currency,
+            day_start=self._losses.state.day_start,
+            peak=self._losses.state.peak,
+            stopped=tuple(self._losses.state.stopped),
+            unhealthy=unhealthy,
+            health_value=measured.value if measured else 0.0,
+            health_limit=measured.limit if measured else 0.0,
         )
         assessment = Assessment(
             intent=intent,
@@ -196,10 +253,13 @@ class RiskGate:
         return assessment, sized
 
     def _equity(self) -> tuple[int, str]:
-        """Equity and "", or 0 and the symbol that keeps it from being known."""
-        unmarked = self.portfolio.unmarked()
-        equity = None if unmarked else self.portfolio.equity()
-        return (equity or 0), unmarked
+        """Equity and "", or 0 and the symbol that keeps it from being known. Once for each state of things."""
+        now = (self.portfolio.version, self.portfolio.marks.version)
+        if now != self._known[0]:
+            unmarked = self.portfolio.unmarked()
+            equity = None if unmarked else self.portfolio.equity()
+            self._known = (now, ((equity or 0), unmarked))
+        return self._known[1]
 
     def _refuse(self, intent: Intent, stage: str, found: tuple[Finding, Sized]) -> Refused:
         return Refused(intent=intent, stage=stage, receipt=self._receipt(intent, *found))
@@ -211,7 +271,7 @@ class RiskGate:
             code=finding.code,
             value=finding.value,
             limit=finding.limit,
-            margin=_margin(finding),
+            margin=margin(finding),
             equity=on_wire(self._equity()[0]),
             open_risk=on_wire(self.portfolio.open_risk),
             working_risk=on_wire(self.portfolio.working_risk),
@@ -225,7 +285,8 @@ class RiskGate:
 
     # --------------------------------------------------------------------------- facts, heat
 
-    def _apply(self, fact: Message) -> None:
+    def _apply(self, fact: Message) -> Iterable[Message]:
+        """Take a fact into the books; what it means for loss halts."""
         match fact:
             case Fill():
                 self.portfolio.fill(fact)
@@ -239,6 +300,7 @@ class RiskGate:
                 self.portfolio.ended(fact.order_id, ZERO)
             case SessionStart():
                 self.portfolio.start(fact)
+                self._losses.start(fact.time_ns, self._equity()[0])
             case AccountState():
                 self.portfolio.account(fact)
             case ExternalOrder():
@@ -246,26 +308,41 @@ class RiskGate:
             case CampaignChange(state=state) if state in TERMINAL:
                 self.portfolio.finish(fact.campaign)
             case FeedStatus():
-                self._follow_feed(fact)
+                self._holds.follow(fact)
+            case Health():
+                self._holds.feel(fact)
+            case Watched(owner=owner) if owner == OWNER:
+                return self._losses.fired(fact, self._equity_now(), holding=self.portfolio.is_holding)
+            case Command(name=name) if name == RESET:
+                equity, holding = self._equity_now(), self.portfolio.is_holding
+                return self._losses.reset(fact.time_ns, equity, fact.operator, holding=holding)
             case Command():
-                self._obey(fact)
+                self._holds.obey(fact)
+        return ()
 
-    def _follow_feed(self, fact: FeedStatus) -> None:
-        self._not_live.pop(fact.feed, None)
-        if fact.status != LIVE:
-            self._not_live[fact.feed] = fact.status
+    def _look(self, time_ns: int) -> Iterable[Message]:
+        """Loss halts by equity as it is now; none while it is not computable."""
+        equity, unmarked = self._equity()
+        if unmarked or not self.portfolio.currency:
+            return ()
+        return self._losses.look(time_ns, equity, holding=self.portfolio.is_holding)
 
-    def _obey(self, fact: Command) -> None:
-        if fact.name in HALTS:
-            self._halts[fact.name] = fact.operator
-        for halt, release in HALTS.items():
-            if fact.name == release:
-                self._halts.pop(halt, None)
+    def _equity_now(self) -> int:
+        """Equity, or that of the last look where a mark is missing."""
+        equity, unmarked = self._equity()
+        return self._losses.state.equity if unmarked else equity
+
+    @property
+    def _is_at_rest(self) -> bool:
+        """Heat is 0, was told so, and no price can change that."""
+        return self.heat is HeatState.NORMAL and self.portfolio.is_flat
 
     def _heat_change(self, time_ns: int) -> tuple[HeatChange, ...]:
         """The transition that the last fact or verdict made; none while heat is not computable."""
-        if self.heat is HeatState.NORMAL and self.portfolio.is_flat:
+        looked = (self.portfolio.version, self.portfolio.marks.version)
+        if looked == self._looked or self._is_at_rest:
             return ()
+        self._looked = looked
         equity, unmarked = self._equity()
         if unmarked or not self.portfolio.currency:
             return ()
@@ -273,24 +350,20 @@ class RiskGate:
         previous, self.heat = self.heat, heat_state(risk, equity, self._settings)
         if self.heat is previous:
             return ()
-        return (HeatChange(time_ns=time_ns, previous=previous, state=self.heat, heat_bp=heat_bp(risk, equity)),)
+        return (
+            HeatChange(
+                time_ns=time_ns,
+                previous=previous,
+                state=self.heat,
+                heat_bp=heat_bp(risk, equity),
+                alert=self._alerts(time_ns),
+            ),
+        )
 
-
-PASSED: Final = Finding("", ZERO, ZERO)
-"""What a receipt says of an approved exit."""
-
-UNSIZED: Final = Sized(ZERO, ZERO, 0, ZERO)
-
-
-def _headroom(assessment: Assessment, limit_bp: int) -> Finding:
-    """What a receipt says of an approved entry: projected risk and its limit, in account currency."""
-    exposure = assessment.exposure
-    projected = exposure.open_risk + exposure.working_risk + assessment.new_risk
-    return Finding("", amount(projected), border(exposure.equity, limit_bp))
-
-
-def _margin(finding: Finding) -> Decimal:
-    """limit - value; not a number where the value is none."""
-    if not finding.value.is_finite():
-        return Decimal("NaN")
-    return MONEY.subtract(finding.limit, finding.value)
+    def _alerts(self, time_ns: int) -> bool:
+        """Whether a person is to hear of the state that heat has just come to. Remembers that it is."""
+        last_ns = self._alerted.get(self.heat)
+        if self.heat is HeatState.NORMAL or (last_ns is not None and time_ns < last_ns + ALERT_COOLDOWN_NS):
+            return False
+        self._alerted[self.heat] = time_ns
+        return True

@@ -6,6 +6,8 @@ outside. Floats become money only when a decision asks for equity, and only wher
 """
 
 from decimal import Decimal
+from fractions import Fraction
+from operator import mul
 
 import msgspec
 import numpy as np
@@ -111,13 +113,28 @@ def mark_bars(
             at[number] = close_ns[row]
 
 
+MARK_DIGITS = 8
+MARK_SCALE = 10**MARK_DIGITS
+"""A mark with at most eight decimals is a whole number of these; adding up is then integer arithmetic."""
+
+NET_DIGITS = 16
+"""Decimals of a held quantity (times point value) that the integers keep."""
+
+EXACT_BELOW = 2.0**52
+"""Whole numbers of floats up to here are one apart: at most one of them names a given mark."""
+
+
 class Holdings:
-    """Net signed quantity times point value, by instrument number; flat instruments are absent."""
+    """Net signed quantity times point value, by instrument number; flat instruments are absent.
+
+    Worth is their exact sum, rounded to money once.
+    """
 
     def __init__(self) -> None:
         self._net: dict[int, Decimal] = {}
+        self._units: dict[int, int | None] = {}
+        self._whole: list[int] = []
         self._numbers: npt.NDArray[np.intp] = np.empty(0, np.intp)
-        self._valued: dict[int, tuple[float, Decimal]] = {}
         self._worth: Decimal | None = Decimal(0)
         self._seen = -1
 
@@ -128,12 +145,15 @@ class Holdings:
     def add(self, number: int, signed: Decimal) -> None:
         """Book `signed` = side times quantity times point value."""
         net = MONEY.add(self._net.pop(number, Decimal(0)), signed)
+        self._units.pop(number, None)
         if net:
             self._net[number] = net
-        # Summed by number, never in the order of history: a restored gate must add up the same.
+            self._units[number] = _net_units(net)
+        # By number, never in the order of history: a restored gate must add up the same.
         self._net = dict(sorted(self._net.items()))
         self._numbers = np.array(list(self._net), np.intp)
-        self._valued.pop(number, None)
+        units = [self._units[one] for one in self._net]
+        self._whole = [one for one in units if one is not None]
         self._seen = -1
 
     def worth(self, marks: Marks) -> Decimal | None:
@@ -148,13 +168,27 @@ class Holdings:
         return int(self._numbers[np.isnan(marks.price[self._numbers])][0])
 
     def _value(self, marks: Marks) -> Decimal | None:
-        total = Decimal(0)
-        add = MONEY.add
-        for (number, net), price in zip(self._net.items(), marks.price[self._numbers].tolist(), strict=True):
-            known = self._valued.get(number)
-            if known is None or known[0] != price:
-                if price != price:
-                    return None
-                known = self._valued[number] = (price, MONEY.multiply(net, mark_price(price)))
-            total = add(total, known[1])
-        return total
+        if not self._net:
+            return Decimal(0)
+        prices = marks.price[self._numbers]
+        wholes = np.rint(prices * MARK_SCALE)
+        # Dividing rounds correctly, so what comes back is the mark itself or another number.
+        exact = (wholes / MARK_SCALE == prices) & (np.abs(wholes) < EXACT_BELOW)
+        if exact.all() and len(self._whole) == len(prices):
+            total = sum(map(mul, self._whole, wholes.astype(np.int64).tolist()))
+            return MONEY.scaleb(MONEY.create_decimal(total), -NET_DIGITS - MARK_DIGITS)
+        return self._added_up(prices)
+
+    def _added_up(self, prices: Float64) -> Decimal | None:
+        """The same sum where a mark or a quantity has more decimals than the integers keep."""
+        total = Fraction(0)
+        for net, price in zip(self._net.values(), prices.tolist(), strict=True):
+            if price != price:
+                return None
+            total += Fraction(net) * Fraction(mark_price(price))
+        return MONEY.divide(Decimal(total.numerator), Decimal(total.denominator))
+
+
+def _net_units(net: Decimal) -> int | None:
+    scaled = net.scaleb(NET_DIGITS)
+    return int(scaled) if scaled == scaled.to_integral_value() else None

@@ -13,7 +13,18 @@ from engine.instruments import MONEY, InstrumentTable
 from engine.messages import AccountState, ExternalOrder, Fill, Intent, Role, SessionStart, Side
 from engine.risk.foreign import foreign_risk, unpriced
 from engine.risk.marks import Holdings, Marks, MarksState
-from engine.risk.position import NO_STOP, ZERO, Position, adopted, open_risk, realised, reserved, working_risk
+from engine.risk.position import (
+    NO_STOP,
+    ZERO,
+    Position,
+    adopted,
+    close,
+    close_early,
+    open_risk,
+    realised,
+    reserved,
+    working_risk,
+)
 from engine.risk.units import equity_units
 
 EXECUTIONS_KEPT = 16_384
@@ -62,6 +73,7 @@ class Portfolio:
     def __init__(self, instruments: InstrumentTable) -> None:
         self._instruments = instruments
         self.marks = Marks(instruments)
+        self.version = 0
         self._load(PortfolioState())
 
     # ------------------------------------------------------------------ what a decision reads
@@ -94,6 +106,15 @@ class Portfolio:
         state = self._state
         return not state.positions and not state.foreign and self._holdings.is_empty and state.cash > state.shortfall
 
+    @property
+    def is_holding(self) -> bool:
+        """Something is held, so that a price can change equity."""
+        return not self._holdings.is_empty
+
+    @property
+    def cash(self) -> Decimal:
+        return self._state.cash
+
     def equity(self) -> int | None:
         """Cash and holdings at the marks, rounded down; None where a mark is missing."""
         worth = self._holdings.worth(self.marks)
@@ -118,6 +139,7 @@ class Portfolio:
     # ------------------------------------------------------------------------ what changes it
 
     def start(self, fact: SessionStart) -> None:
+        self.version += 1
         self._state.cash = fact.cash
         self._state.currency = fact.currency
 
@@ -125,6 +147,7 @@ class Portfolio:
         """The venue's cash is the cash; its equity, where lower than ours, is a lasting shortfall."""
         if fact.currency != self._state.currency:
             return
+        self.version += 1
         self._state.cash = fact.cash
         worth = self._holdings.worth(self.marks)
         if worth is not None:
@@ -132,6 +155,7 @@ class Portfolio:
 
     def external(self, fact: ExternalOrder) -> None:
         """Count a foreign order until it is reported again with quantity 0."""
+        self.version += 1
         self._state.foreign.pop(fact.venue_order_id, None)
         if fact.quantity:
             self._state.foreign[fact.venue_order_id] = fact
@@ -152,6 +176,7 @@ class Portfolio:
         point_value = self._instruments[number].point_value
         signed = MONEY.multiply(fact.quantity if sign > 0 else fact.quantity.copy_negate(), point_value)
         paid = MONEY.add(MONEY.multiply(signed, fact.price), fact.costs)
+        self.version += 1
         self._state.cash = MONEY.subtract(self._state.cash, paid)
         self._holdings.add(number, signed)
         held = self._state.positions.get(fact.group)
@@ -218,7 +243,8 @@ class Portfolio:
         self._groups: dict[str, Totals] = {}
         self._holdings = Holdings()
         for position in list(state.positions.values()):
-            held = MONEY.multiply(position.open_quantity, position.point_value)
+            net = MONEY.subtract(position.open_quantity, position.early_quantity)
+            held = MONEY.multiply(net, position.point_value)
             self._holdings.add(position.instrument, held if position.direction > 0 else held.copy_negate())
             self._book(position)
 
@@ -239,13 +265,13 @@ class Portfolio:
         position.entered = MONEY.add(position.entered, fact.quantity)
         position.entry_value = MONEY.add(position.entry_value, MONEY.multiply(fact.quantity, fact.price))
         position.costs = MONEY.add(position.costs, fact.costs)
+        if position.early:
+            close_early(position)
         self._book(position)
 
     def _leave(self, position: Position, fact: Fill) -> Decimal:
-        """Close what is open; returns the part of the fill that found nothing to close."""
-        quantity = min(fact.quantity, position.open_quantity)
-        position.exited = MONEY.add(position.exited, quantity)
-        position.exit_value = MONEY.add(position.exit_value, MONEY.multiply(quantity, fact.price))
+        """Close what is open or on its way; returns the part of the fill that found nothing to close."""
+        excess = close(position, fact.quantity, fact.price)
         position.costs = MONEY.add(position.costs, fact.costs)
         _, name, number = self._named(fact.order_id)
         if name == "EXIT" and number in position.working_exits:
@@ -253,7 +279,7 @@ class Portfolio:
         if name == "STOP" and not fact.remaining:
             _end_stop(position, number)
         self._book(position)
-        return MONEY.subtract(fact.quantity, quantity)
+        return excess
 
     def _take_over(self, position: Position, fact: Fill, quantity: Decimal) -> None:
         """Hold what an exit sold too much as a position of its own; no order here will close it."""
@@ -270,6 +296,7 @@ class Portfolio:
 
     def _book(self, position: Position) -> None:
         """Enter a changed position into the sums, or close it where nothing is left of it."""
+        self.version += 1
         group = position.group
         before = self._groups.pop(group, _NOTHING)
         after = Totals(open_risk(position), working_risk(position), realised(position), 1, 1 if position.awaited else 0)

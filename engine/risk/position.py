@@ -26,7 +26,8 @@ class Position(msgspec.Struct):
     confirmed last, under `stop_number`, or before any the one the entry was approved with;
     `stop_lost` says that it protects no more, `stop_leaving` that the venue is swapping it for the
     next. `asked_stops` and `working_exits` are by the number in the order id: stop prices approved
-    and not yet accepted, and exit quantities not yet filled.
+    and not yet accepted, and exit quantities not yet filled. `early` are (quantity, price) of exits
+    that were heard before the entry fill they close, oldest first.
     """
 
     group: str
@@ -51,6 +52,7 @@ class Position(msgspec.Struct):
     last_exit: int = 0
     asked_stops: dict[int, Decimal] = {}
     working_exits: dict[int, Decimal] = {}
+    early: list[tuple[Decimal, Decimal]] = []
 
     @property
     def open_quantity(self) -> Decimal:
@@ -66,8 +68,12 @@ class Position(msgspec.Struct):
         return reduce(MONEY.add, self.working_exits.values(), ZERO)
 
     @property
+    def early_quantity(self) -> Decimal:
+        return reduce(MONEY.add, (quantity for quantity, _ in self.early), ZERO)
+
+    @property
     def is_over(self) -> bool:
-        return not self.awaited and self.entered == self.exited
+        return not self.awaited and self.entered == self.exited and not self.early
 
     @property
     def is_confirmed(self) -> bool:
@@ -108,8 +114,22 @@ def adopted(fill: Fill, direction: int, point_value: Decimal, number: int) -> Po
 
 
 def open_risk(position: Position) -> int:
-    """max(0, d * (average entry - stop)) * open quantity * point value, or the full notional."""
+    """max(0, d * (average entry - stop)) * open quantity * point value, or the full notional.
+
+    What was sold before its purchase is heard of is held against us at full notional until then.
+    """
     held = position.open_quantity
+    if position.early:
+        return _early_risk(position) + _held_risk(position, held)
+    return _held_risk(position, held)
+
+
+def _early_risk(position: Position) -> int:
+    value = reduce(UPWARD.add, (UPWARD.multiply(quantity, abs(price)) for quantity, price in position.early), ZERO)
+    return risk_units(UPWARD.multiply(value, position.point_value))
+
+
+def _held_risk(position: Position, held: Decimal) -> int:
     if not held:
         return 0
     if not position.is_confirmed:
@@ -147,6 +167,33 @@ def realised(position: Position) -> int:
     gained = DOWNWARD.subtract(DOWNWARD.multiply(position.exit_value, position.entered), cost_basis)
     amount = DOWNWARD.multiply(_signed(position, gained), position.point_value)
     return equity_units(DOWNWARD.subtract(DOWNWARD.divide(amount, position.entered), position.costs))
+
+
+def close(position: Position, quantity: Decimal, price: Decimal) -> Decimal:
+    """Sell `quantity` of what is open, then of what may still be entered; returns what is left over."""
+    open_part = min(quantity, position.open_quantity)
+    _exit(position, open_part, price)
+    ahead = min(
+        MONEY.subtract(quantity, open_part), max(ZERO, MONEY.subtract(position.awaited, position.early_quantity))
+    )
+    if ahead:
+        position.early.append((ahead, price))
+    return MONEY.subtract(MONEY.subtract(quantity, open_part), ahead)
+
+
+def close_early(position: Position) -> None:
+    """Let exits that overtook their entry close what has been entered since, oldest first."""
+    while position.early and position.open_quantity:
+        quantity, price = position.early.pop(0)
+        part = min(quantity, position.open_quantity)
+        _exit(position, part, price)
+        if part < quantity:
+            position.early.insert(0, (MONEY.subtract(quantity, part), price))
+
+
+def _exit(position: Position, quantity: Decimal, price: Decimal) -> None:
+    position.exited = MONEY.add(position.exited, quantity)
+    position.exit_value = MONEY.add(position.exit_value, MONEY.multiply(quantity, price))
 
 
 def _signed(position: Position, value: Decimal) -> Decimal:

@@ -15,6 +15,12 @@ TRADE_CEILING_BP: Final = 200
 """One trade risks at most 2 % of equity (6.1)."""
 CAMPAIGN_CEILING_BP: Final = 500
 """One campaign risks at most 5 % of equity, realised loss included (5.5)."""
+CAMPAIGN_WARNING_CEILING_BP: Final = 400
+"""A campaign's risk is worth a word from 4 % on (5.5)."""
+DAILY_LOSS_CEILING_BP: Final = 300
+"""A day may lose at most 3 % of what it began with (6.1)."""
+DRAWDOWN_CEILING_BP: Final = 1500
+"""Entries stop at the latest 15 % below the highest equity (6.1)."""
 NOTIONAL_CEILING_BP: Final = 2000
 """One position is worth at most 20 % of equity; larger sizes are capped (6.1)."""
 SYMBOL_ENTRIES_CEILING: Final = 2
@@ -40,9 +46,12 @@ class RiskSettings(BaseModel):
     heat_limit_bp: int = Field(gt=0, le=HEAT_CEILING_BP)
     trade_limit_bp: int = Field(gt=0, le=TRADE_CEILING_BP)
     campaign_limit_bp: int = Field(gt=0, le=CAMPAIGN_CEILING_BP)
+    campaign_warning_bp: int = Field(gt=0, le=CAMPAIGN_WARNING_CEILING_BP)
     notional_cap_bp: int = Field(gt=0, le=NOTIONAL_CEILING_BP)
     max_symbol_entries: int = Field(gt=0, le=SYMBOL_ENTRIES_CEILING)
     max_entries: int = Field(gt=0, le=TOTAL_ENTRIES_CEILING)
+    daily_loss_bp: int = Field(gt=0, le=DAILY_LOSS_CEILING_BP)
+    drawdown_bp: int = Field(gt=0, le=DRAWDOWN_CEILING_BP)
 
     @field_validator("rules")
     @classmethod

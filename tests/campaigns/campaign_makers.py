@@ -87,6 +87,11 @@ def event(kind: EventKind, at: int = 20, /, **changes: object) -> Event:
         "spread_ratio": 0.8,
         "close_position": 0.6,
         "supersedes": "",
+        "follows": "before",
+        "phase_confidence": NAN,
+        "quality": 80.0,
+        "support_strength": 70.0,
+        "resistance_strength": 70.0,
     }
     return Event(**(fields | changes))  # type: ignore[arg-type]
 
@@ -149,7 +154,7 @@ def fill(
     return Fill(
         time_ns=day(at),
         order_id=f"{group}/{order}",
-        execution_id=f"{group}/{order}/{at}",
+        execution_id=f"{group}/{order}/{at}/{quantity}/{remaining}",
         symbol="AAA",
         side=Side.BUY if role is Role.ENTRY else Side.SELL,
         role=role,

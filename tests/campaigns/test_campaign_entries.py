@@ -207,7 +207,7 @@ def test_an_intent_lapses_unless_it_is_accepted() -> None:
     (_, lapse) = of(Watch, line.send(detections(event(EventKind.SPRING))))
 
     assert (lapse.watch_id, lapse.kind) == (f"{CAMPAIGN}/SPRING/1/watch/LAPSE", WatchKind.LINE_TIME)
-    assert lapse.time_ns == day(24)
+    assert lapse.time_ns == day(21) + 60 * 10**9
     assert line.manager.campaigns[0].asked == (Leg.SPRING,)
 
     line.fire(lapse.watch_id, at=24)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.blocks import PARTIAL, Trades
 from engine.campaigns import book as book_module
-from engine.campaigns.bars_seen import BarsSeen, _count
+from engine.campaigns.bars_seen import FIRST_LANES, WINDOW, BarsSeen, _fold
 from engine.campaigns.lifecycle import EDGES, TERMINAL
 from engine.messages import (
     Action,
@@ -167,16 +167,48 @@ def test_the_kernel_agrees_with_its_plain_form() -> None:
         random.integers(0, 3, 500).astype(np.int32),
         random.integers(0, 7, 500).astype(np.int8),
         random.integers(0, 3, 500).astype(np.int8),
-        random.normal(size=500),
+        *random.normal(size=(3, 500)),
     )
-    fast = (np.zeros(21, np.int64), np.full(21, np.nan))
-    plain = (np.zeros(21, np.int64), np.full(21, np.nan))
+    columns[4][::7] = NAN
 
-    _count(20, 480, *columns, 7, *fast)
-    _count.py_func(20, 480, *columns, 7, *plain)  # type: ignore[attr-defined]
+    def fresh() -> tuple[np.ndarray, ...]:
+        rings = (np.zeros((9, 20)), np.zeros((9, 20)))
+        return np.zeros(21, np.int64), np.full(21, NAN), np.full(21, -1, np.int32), np.zeros(9, np.int64), *rings
 
-    assert fast[0].tolist() == plain[0].tolist()
-    assert np.array_equal(fast[1], plain[1], equal_nan=True)
+    fast, plain = fresh(), fresh()
+
+    stopped = _fold(20, 480, *columns, 7, *fast)
+    also = _fold.py_func(20, 480, *columns, 7, *plain)  # type: ignore[attr-defined]
+
+    assert stopped == also < 480
+    for one, other in zip(fast, plain, strict=True):
+        assert np.array_equal(one, other, equal_nan=True)
+
+
+def test_an_event_is_ranked_among_the_last_bars_that_were_measured() -> None:
+    symbols = [f"S{number:02d}" for number in range(FIRST_LANES + 1)]
+    seen = BarsSeen(table(*symbols), TIMEFRAMES)
+    block = Trades.empty()
+
+    def show(rows: int, **columns: object) -> None:
+        block.closed = bars(*[(100.0, 100.0, 100.0, 100.0)] * rows, **columns)
+        seen.see(block)
+
+    for number in range(len(symbols)):
+        show(WINDOW - 1, instrument=number, atr=np.arange(WINDOW - 1), vr=1.0)
+    before = seen.ranks("S16", "1d", volatility=2.0, volume=2.0)
+    show(1, instrument=16, atr=NAN, vr=1.0)
+    unmeasured = seen.ranks("S16", "1d", volatility=2.0, volume=2.0)
+    show(1, instrument=16, atr=300.0, vr=3.0)
+    restored = BarsSeen(table(*symbols), TIMEFRAMES)
+    restored.load(seen.save())
+
+    assert np.isnan(before).all()
+    assert np.isnan(unmeasured).all()
+    for one in (seen, restored):
+        assert one.ranks("S16", "1d", volatility=2.0, volume=2.0) == (80.0, 99.6)
+        assert np.isnan(one.ranks("S15", "1d", volatility=2.0, volume=2.0)).all()
+    assert seen.count("S16", "1d") == WINDOW + 1
 
 
 def test_what_is_remembered_of_the_past_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ from tests.makers import START_NS, bars, session, table
 
 ALL_RULES = (
     "numeric", "currency", "data_mark", "data_stale", "halted", "duplicate", "open_orders",
-    "risk_trade", "risk_campaign", "heat",
+    "risk_trade", "risk_campaign", "daily_loss", "drawdown", "health", "heat",
 )  # fmt: skip
 
 
@@ -41,6 +41,9 @@ def settings(**changes: object) -> RiskSettings:
         "heat_limit_bp": 1000,
         "trade_limit_bp": 200,
         "campaign_limit_bp": 500,
+        "campaign_warning_bp": 400,
+        "daily_loss_bp": 300,
+        "drawdown_bp": 1500,
         "notional_cap_bp": 2000,
         "max_symbol_entries": 2,
         "max_entries": 50,

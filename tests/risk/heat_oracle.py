@@ -37,14 +37,15 @@ class Oracle:
         elif isinstance(fact, StopAccepted | Cancelled | Expired | Rejected):
             group, name = fact.order_id.rsplit("/", 1)
             if group in self.groups and name == "ENTRY" and not isinstance(fact, StopAccepted):
-                self.groups[group]["left"] = Fraction(0)
+                known = Fraction(getattr(fact, "filled", 0)) - _total(self.groups[group]["in"])[0]
+                self.groups[group]["left"] = max(Fraction(0), known)
             elif group in self.groups and name.startswith("STOP"):
                 self._stop(self.groups[group], int(name[4:]), fact)
 
     def risk(self) -> tuple[int, int]:
         working = sum(ceil(self._working(one) * UNIT) for one in self.groups.values())
         return (
-            sum(ceil(self._open(one) * UNIT) for one in self.groups.values()),
+            sum(ceil(self._open(one) * UNIT) + ceil(_ahead(one) * UNIT) for one in self.groups.values()),
             working + sum(ceil(one * UNIT) for one in self.foreign.values()),
         )
 
@@ -54,7 +55,8 @@ class Oracle:
     def campaign(self, campaign: str) -> int:
         ours = [one for one in self.groups.values() if one["campaign"] == campaign]
         lost = -sum(floor(self._realised(one) * UNIT) for one in ours)
-        return sum(ceil(self._open(one) * UNIT) + ceil(self._working(one) * UNIT) for one in ours) + max(0, lost)
+        parts = (part for one in ours for part in (self._open(one), _ahead(one), self._working(one)))
+        return sum(ceil(part * UNIT) for part in parts) + max(0, lost)
 
     def _approve(self, fact: Approved) -> None:
         intent = fact.intent
@@ -94,7 +96,7 @@ class Oracle:
     def _open(self, one: dict) -> Fraction:  # type: ignore[type-arg]
         bought, value = _total(one["in"])
         held = bought - _total(one["out"])[0]
-        if not held:
+        if held <= 0:
             return Fraction(0)
         average = value / bought
         safe = one["number"] and not one["lost"]
@@ -105,9 +107,25 @@ class Oracle:
         return Fraction(one["left"] * distance)
 
     def _realised(self, one: dict) -> Fraction:  # type: ignore[type-arg]
-        (bought, value), (sold, proceeds) = _total(one["in"]), _total(one["out"])
+        bought, value = _total(one["in"])
+        sold, proceeds = _total(_until(one["out"], bought))
         gained = proceeds - value / bought * sold if bought else Fraction(0)
         return Fraction(one["d"] * gained - one["costs"])
+
+
+def _ahead(one: dict) -> Fraction:  # type: ignore[type-arg]
+    """The value of exits beyond what was bought: their purchase has not been heard of."""
+    return _total(one["out"])[1] - _total(_until(one["out"], _total(one["in"])[0]))[1]
+
+
+def _until(parts: list[tuple[Fraction, Fraction]], quantity: Fraction) -> list[tuple[Fraction, Fraction]]:
+    """The first parts, up to `quantity` in all."""
+    found = []
+    for size, price in parts:
+        taken = min(size, quantity)
+        quantity -= taken
+        found.append((taken, price))
+    return found
 
 
 def _total(parts: list[tuple[Fraction, Fraction]]) -> tuple[Fraction, Fraction]:

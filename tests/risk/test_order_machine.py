@@ -22,6 +22,7 @@ from engine.campaigns.performance import Lot, folded, realised
 from engine.messages import Accepted, Approved, CancelRequest, ExecutionFact, Fill, Intent, Message, Order, Role, Side
 from engine.orders import LIFE_CYCLE, OrderRouter, OrderState
 from engine.ports import MarketRow
+from engine.risk import portfolio
 from engine.risk.gate import RiskGate
 from engine.risk.portfolio import Portfolio
 from tests.makers import START_NS, session, table
@@ -64,7 +65,6 @@ class OrderMachine(RuleBasedStateMachine):
         self.approved: dict[str, Decimal] = {}
         self.orders: dict[str, list[Order]] = {}
         self.ended: dict[str, OrderState] = {}
-        self.overtaken: set[str] = set()
         self._hear(session("AAA", cash=CASH, mode="live"))
         tell(self.gate, marks(self.mark))
 
@@ -117,8 +117,6 @@ class OrderMachine(RuleBasedStateMachine):
         """Any fact on the way, whichever was sent first."""
         at = pick % len(self.on_the_way)
         fact = self.on_the_way.pop(at)
-        earlier = [one for one in self.on_the_way[:at] if isinstance(one, Fill)]
-        self.overtaken |= {one.group for one in earlier if isinstance(fact, Fill) and fact.group == one.group}
         for _ in range(1 + twice):
             self._hear(fact)
         self.heard.append(fact)
@@ -128,6 +126,12 @@ class OrderMachine(RuleBasedStateMachine):
     def hear_all(self) -> None:
         while self.on_the_way:
             self.hear(0, False)
+
+    @rule()
+    @precondition(lambda self: self.on_the_way)
+    def hear_all_newest_first(self) -> None:
+        while self.on_the_way:
+            self.hear(len(self.on_the_way) - 1, False)
 
     @rule(pick=picks)
     @precondition(lambda self: self.heard)
@@ -198,11 +202,12 @@ class OrderMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_heard_is_what_is_held(self) -> None:
-        """With nothing on the way the gate holds what the venue has filled, group by group. Where an
-        exit overtook its entry the gate holds both as positions of their own: only their sum is right."""
+        """With nothing on the way the gate holds what the venue has filled, group by group, in whatever
+        order it was heard; and nothing else."""
         if self.on_the_way:
             return
-        for group in (one for one in self.approved if one not in self.overtaken):
+        assert not [one for one in self.gate.portfolio.positions if "~" in one]
+        for group in self.approved:
             held = self._filled(group, entries=True) - self._filled(group, entries=False)
             position = self.gate.portfolio.positions.get(group)
             assert (position.open_quantity if position else 0) == held, (group, position, held)
@@ -261,6 +266,7 @@ def _all_of_it(function: Callable[..., Any]) -> Callable[..., Any]:
 MUTANTS: dict[str, tuple[object, str, object]] = {
     "shares of the targets": (orders, "target_quantities", lambda instrument, quantity: (quantity, quantity, quantity)),
     "one repeated execution": (Portfolio, "_first_report", lambda *_: True),
+    "exits that overtake their entry": (portfolio, "close_early", lambda _: None),
     "what is covered": (paper, "coverable", _all_of_it(paper.coverable)),
     "terminal states": (orders, "LIFE_CYCLE", {state: tuple(OrderState) for state in OrderState}),
 }

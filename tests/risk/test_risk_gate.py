@@ -17,8 +17,10 @@ from engine.messages import (
     encode,
 )
 from engine.risk.gate import RiskGate
+from engine.risk.rules import load
 from tests.makers import START_NS, session, table
 from tests.risk.facts import (
+    ALL_RULES,
     accepted,
     cancelled,
     code,
@@ -38,13 +40,16 @@ from tests.risk.facts import (
 
 SYMBOLS = tuple("ABCDEFGH")
 
+WITHOUT_LOSSES = {"rules": load(settings(rules=[one for one in ALL_RULES if one not in ("daily_loss", "drawdown")]))}
+"""So that what is asked about can be seen after a loss."""
+
 
 def campaign(number: int) -> str:
     """A campaign of its own, in a symbol of its own."""
     return f"{SYMBOLS[number]}-2020-01-01/SPRING/1"
 
 
-def with_risk(*amounts: int, cash: object = 100_000, **changes: object) -> RiskGate:
+def with_risk(*amounts: int, cash: int = 100_000, **changes: object) -> RiskGate:
     """A gate with working entries that risk exactly these amounts, each in its own campaign."""
     built = gate(*SYMBOLS, cash=cash, **changes)  # type: ignore[arg-type]
     for number, money in enumerate(amounts):
@@ -87,7 +92,7 @@ def test_two_thousand_more_is_exactly_ten_percent_and_refused() -> None:
 
 
 def test_a_fall_of_equity_exceeds_without_a_trade_and_blocks() -> None:
-    stage = with_risk(2000, 2000, 2000, 2000)
+    stage = with_risk(2000, 2000, 2000, 2000, **WITHOUT_LOSSES)
 
     outputs = tell(stage, AccountState(START_NS, Decimal(80_000), Decimal(80_000), "USD"))
 
@@ -300,7 +305,7 @@ def test_a_foreign_market_order_counts_at_the_mark_and_refuses_without_one() -> 
 
 
 def test_campaign_risk_includes_its_realised_loss() -> None:
-    stage = gate(cash=104_000)
+    stage = gate(cash=104_000, **WITHOUT_LOSSES)  # type: ignore[arg-type]
     first = enter(risk_bp=200, limit_price=10, stop_price=8, target_1=11, target_2=12, target_3=13)
     tell(stage, first, accepted("STOP1"), fill(quantity=1040, price=10), fill("STOP1", 1040, 6, execution_id="2"))
 

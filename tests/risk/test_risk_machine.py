@@ -108,14 +108,22 @@ class GateMachine(RuleBasedStateMachine):
         pick=picks,
         quantity=shares,
         price=prices,
-        name=st.sampled_from(("STOP", "TARGET1", "EXIT")),
+        name=st.sampled_from(EXITS),
         spent=st.booleans(),
     )
     @precondition(lambda self: self._held())
     def fill_exit(self, pick: int, quantity: Decimal, price: Decimal, name: str, spent: bool) -> None:
         one = _pick(self._held(), pick)
-        order = {"STOP": f"STOP{max(1, one.stop_number)}", "EXIT": f"EXIT{one.last_exit}"}.get(name, name)
+        order = self._exit_order(one, name)
         self._execute(one, order, min(quantity, one.open_quantity), price, Decimal(0 if spent else 1))
+
+    @rule(pick=picks, quantity=shares, price=prices, name=st.sampled_from(EXITS))
+    @precondition(lambda self: self._working())
+    def fill_an_exit_before_its_entry(self, pick: int, quantity: Decimal, price: Decimal, name: str) -> None:
+        one = _pick(self._working(), pick)
+        most = one.open_quantity + one.awaited - one.early_quantity
+        if most:
+            self._execute(one, self._exit_order(one, name), min(quantity, most), price, Decimal(1))
 
     @rule(pick=picks)
     @precondition(lambda self: self.past)
@@ -126,7 +134,9 @@ class GateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self._working())
     def end_entry(self, pick: int, how: Callable[..., Message]) -> None:
         one = _pick(self._working(), pick)
-        known = {} if how is rejected else {"filled": one.entered}
+        if how is rejected and one.early:
+            return
+        known = {} if how is rejected else {"filled": one.entered + one.early_quantity}
         self._tell(how("ENTRY", one.group, **known))
 
     # ------------------------------------------------------------------------------ stops
@@ -264,6 +274,9 @@ class GateMachine(RuleBasedStateMachine):
         self.past.append(fact)
         self._tell(fact)
 
+    def _exit_order(self, one: Position, name: str) -> str:
+        return {"STOP": f"STOP{max(1, one.stop_number)}", "EXIT": f"EXIT{one.last_exit}"}.get(name, name)
+
     def _mark(self, number: int, price: Decimal) -> None:
         tell(self.gate, marks(float(price), instrument=number))
         self.oracle.marks[SYMBOLS[number]] = Fraction(price)
@@ -309,11 +322,13 @@ MUTANTS: dict[str, list[tuple[object, str, object]]] = {
     "repeated executions": [(portfolio.Portfolio, "_first_report", lambda *_: True)],
     "end of an entry": [(portfolio.Portfolio, "ended", lambda *_: None)],
     "acceptance of a stop": [(portfolio.Portfolio, "accepted", lambda *_: None)],
+    "an exit that overtakes its entry": [(portfolio, "close_early", lambda _: None)],
+    "risk of an exit that overtakes": [(position, "_early_risk", lambda _: 0)],
     "swap of a stop": [(portfolio.Portfolio, "replaced", lambda *_: None)],
     "foreign orders": [(portfolio, "foreign_risk", lambda *_: 0)],
     "reservation": [(portfolio.Portfolio, "reserve", lambda *_: None)],
     "the venue's cash": [(portfolio.Portfolio, "account", lambda *_: None)],
-    "marks": [(marks_module, "mark_price", lambda _: Decimal(100))],
+    "marks": [(marks_module.Holdings, "_value", lambda *_: Decimal(0))],
     "heat changes": [(gate.RiskGate, "_heat_change", lambda *_: ())],
     "new risk": [(gate, "size", lambda *a: msgspec.structs.replace(sizing.size(*a), new_risk=0))],
 }

@@ -1,15 +1,19 @@
 """Marks, sizes, heat borders, settings and snapshots."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from engine.instruments import MONEY
 from engine.messages import HeatState, Refused
 from engine.risk.gate import RiskGate
 from engine.risk.heat import heat_bp, heat_state
-from engine.risk.marks import Marks, mark_bars, mark_trades
+from engine.risk.marks import Holdings, Marks, mark_bars, mark_trades
 from engine.risk.sizing import UNSIZED, size
 from engine.risk.units import equity_units, risk_units
 from tests.makers import START_NS, bars, instrument, table, trades
@@ -229,3 +233,35 @@ def test_a_restored_gate_goes_on_identically() -> None:
 
 def test_rules_are_those_the_tests_name() -> None:
     assert set(settings().rules) == set(ALL_RULES)
+
+
+odd = st.one_of(
+    st.integers(1, 10**7).map(lambda cents: cents / 100),
+    st.floats(1e-9, 1e9, allow_nan=False),
+    st.integers(1, 10**17).map(lambda units: units / 10**8),
+)
+amounts = st.decimals("-1e6", "1e6", allow_nan=False, places=18)
+
+
+@given(held=st.lists(st.tuples(odd, amounts), min_size=1, max_size=5))
+def test_worth_is_the_exact_sum_whatever_the_decimals(held: list[tuple[float, Decimal]]) -> None:
+    marked, holdings = Marks(table(*"ABCDE")), Holdings()
+    for number, (price, quantity) in enumerate(held):
+        marked.fold(marks(price, instrument=number))
+        holdings.add(number, quantity)
+
+    exact = sum(Fraction(repr(price)) * Fraction(quantity) for price, quantity in held)
+    worth = holdings.worth(marked)
+
+    assert worth is not None
+    assert worth == MONEY.divide(Decimal(exact.numerator), Decimal(exact.denominator))
+
+
+def test_without_a_mark_there_is_no_worth() -> None:
+    marked, holdings = Marks(table(*"AB")), Holdings()
+    marked.fold(marks(100.0))
+    holdings.add(0, Decimal(1))
+    holdings.add(1, Decimal(1))
+
+    assert holdings.worth(marked) is None
+    assert holdings.unmarked(marked) == 1

@@ -3,15 +3,19 @@
 
 PYTHON ?= python3.11
 RUNS ?= 1000000
+REPEATS ?= 3
+KINDS ?= trades bars busy
+SHARE ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := configs/lock
 STOCKS := from importlib.util import find_spec as f; print(f('bokeh_sampledata').submodule_search_locations[0] + '/_data/stocks.csv.gz')
-COMPILE := $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-annotate \
+PINNED := --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+COMPILE := $(BIN)/pip-compile $(PINNED)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check bench soak fuzz format lock clean
+.PHONY: help demo test check bench bench-peers lock-peers soak fuzz format lock clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -38,6 +42,10 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks.feeds
 	$(BIN)/python -m tests.benchmarks.codecs
 
+## make bench-peers  the same strategy on the same market in other engines; REPEATS=3 KINDS="trades bars busy" SHARE=1
+bench-peers: $(VENV)/.dev
+	REPEATS=$(REPEATS) KINDS="$(KINDS)" SHARE=$(SHARE) $(BIN)/python -m tests.benchmarks.peers
+
 ## make soak    the laws with many more examples than the suite has time for
 soak: $(VENV)/.dev
 	WYCKOFF_SOAK=1 $(BIN)/python -m pytest -n 2 -m "slow or not slow"
@@ -57,6 +65,10 @@ lock: $(VENV)/.dev
 	$(PIP) install pip-tools
 	$(COMPILE) --extra demo --output-file $(LOCK)/demo.txt pyproject.toml
 	$(COMPILE) --extra dev --extra demo --extra parquet --extra calendars --extra pictures --output-file $(LOCK)/dev.txt pyproject.toml
+
+## make lock-peers  pin what the engines of make bench-peers need, each for its Python
+lock-peers: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks.peers.environments lock $(PINNED) --pre
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -95,22 +95,27 @@ async def run_actor(
     inside: InFlight | None = None,
     waits: InFlight | None = None,
     counts: InFlight | None = None,
+    busy: InFlight | None = None,
 ) -> None:
     """Run one stage until its inbox ends, then close the outlet.
 
     `counts` is told of each output before it is sent, `inside` when an input has been dealt
-    with, and `waits` must be idle before the stage is resumed.
+    with, and `waits` must be idle before the stage is resumed. `busy` is told of both.
     """
     async with inbox, outlet:
         async for item in inbox:
             for output in stage.process(item):
                 if counts is not None:
                     counts.add()
+                if busy is not None:
+                    busy.add()
                 await outlet.send(output)
                 if waits is not None:
                     await waits.idle()
             if inside is not None:
                 inside.done()
+            if busy is not None:
+                busy.done()
 
 
 async def run_line(
@@ -121,11 +126,13 @@ async def run_line(
     capacity: int,
     market: int,
     router: int,
+    busy: InFlight | None = None,
 ) -> None:
     """Run stages as actors until `facts` ends; what leaves the line goes to `outlet`.
 
     `market` and `router` are the positions of the two ends of the back edge. `capacity` bounds
-    every queue, in messages; 0 is a rendezvous.
+    every queue, in messages; 0 is a rendezvous. `busy` counts facts and all that they lead to; who reads
+    `outlet` tells it what is done there.
     """
     in_flight = InFlight()
     feed, inbox = anyio.create_memory_object_stream[Item](capacity)
@@ -133,11 +140,13 @@ async def run_line(
         for position, stage in enumerate(stages):
             last = position == len(stages) - 1
             down, following = (outlet, None) if last else anyio.create_memory_object_stream[Item](capacity)
-            actors.start_soon(_actor, stage, inbox, down, position, (market, router), in_flight)
+            actors.start_soon(_actor, stage, inbox, down, position, (market, router), in_flight, busy)
             if following is not None:
                 inbox = following
         async with feed:
             async for fact in facts:
+                if busy is not None:
+                    busy.add()
                 await feed.send(fact)
 
 
@@ -148,6 +157,7 @@ async def _actor(
     position: int,
     edge: tuple[int, int],
     in_flight: InFlight,
+    busy: InFlight | None,
 ) -> None:
     market, router = edge
     await run_actor(
@@ -157,6 +167,7 @@ async def _actor(
         inside=in_flight if market < position <= router else None,
         waits=in_flight if position == market else None,
         counts=in_flight if market <= position < router else None,
+        busy=busy,
     )
 
 

@@ -67,7 +67,7 @@ def runs_view(reader: StoreReader) -> RunsView:
 
 def campaigns_view(reader: StoreReader, run: RunRow) -> CampaignsView:
     book = StoreBook(reader, run)
-    found = [_row(book, campaign) for campaign in book.changes]
+    found = [campaign_row(book, campaign) for campaign in book.changes]
     return CampaignsView(
         store=str(reader.path), run=run.run, name=run.name, currency=_currency(book), campaigns=found
     )  # fmt: skip
@@ -83,7 +83,7 @@ def campaign_view(reader: StoreReader, run: RunRow, campaign: str) -> CampaignVi
         store=str(reader.path),
         run=run.run,
         currency=_currency(book),
-        campaign=_row(book, campaign),
+        campaign=campaign_row(book, campaign),
         changes=[
             ChangeView(
                 number=one.number, time=iso(one.time_ns), kind=one.kind, previous=one.previous.value,
@@ -140,7 +140,7 @@ def _run(book: StoreBook) -> RunView:
     )
 
 
-def _row(book: StoreBook, campaign: str) -> CampaignRow:
+def campaign_row(book: StoreBook, campaign: str) -> CampaignRow:
     changes = book.changes[campaign]
     origin = book.origins.get(campaign)
     groups = book.groups_of(campaign)
@@ -242,6 +242,6 @@ def _currency(book: StoreBook) -> str:
 
 
 __all__ = [
-    "campaign_view", "campaigns_view", "held_ns", "run_list_runs", "run_show_campaign",
+    "campaign_row", "campaign_view", "campaigns_view", "held_ns", "run_list_runs", "run_show_campaign",
     "run_show_campaigns", "run_show_trades", "runs_view", "show", "trades_view",
 ]  # fmt: skip

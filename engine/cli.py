@@ -67,11 +67,14 @@ def replay(
     recorded_instruments: options.RecordedInstruments = False,
     tape: options.Tape = None,
     resume: options.Resume = False,
+    speed: options.Speed = 0,
+    stop_at: options.StopAt = None,
     store: options.Store = None,
     events: options.Events = None,
     phases: options.Phases = None,
     trades: options.Trades = None,
     decisions: options.Decisions = None,
+    report: options.Report = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     color: options.Color = True,
@@ -92,8 +95,8 @@ def replay(
                 dates=dates, zone=zone, fold=fold, is_sorted=is_sorted, strict=strict, protocol=protocol, adjust=adjust,
                 adjustments=adjustments, adjust_as_of=adjust_as_of, calendar=calendar, hours=hours,
                 instruments=tuple(instruments or ()), recorded_instruments=recorded_instruments, tape=tape,
-                resume=resume, store=store, events=events, phases=phases, trades=trades, decisions=decisions,
-                as_json=as_json, quiet=quiet, color=color,
+                resume=resume, speed=speed, stop_at=stop_at, store=store, events=events, phases=phases, trades=trades,
+                decisions=decisions, report=report, as_json=as_json, quiet=quiet, color=color,
             )
         )  # fmt: skip
 
@@ -288,6 +291,23 @@ def show_trades(store: Store, run: WantedRun = None, as_json: AsJson = False) ->
         from engine.campaigns_command import run_show_trades
 
         run_show_trades(store, run, as_json=as_json)
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Number or name of a run, or a store, for its last one.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The page; it replaces a file of that name.")],
+    store: Annotated[
+        Path | None, typer.Option("--store", metavar="FILE", help="The store that holds the run.", show_default="RUN")
+    ] = None,
+) -> None:
+    """One page about a run of a store: charts, trades, refusals, the account. It needs no network."""
+    with exits():
+        from engine.commands import known_errors
+        from engine.report_command import run_report
+
+        with known_errors():
+            run_report(run, store, out)
 
 
 @app.command("list-rules")

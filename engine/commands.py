@@ -14,7 +14,6 @@ import msgspec
 from anyio.lowlevel import checkpoint
 
 from engine import exits, instrument_list
-from engine.actor import drive
 from engine.blocks import BlockError
 from engine.calendars import CalendarError
 from engine.campaigns.performance import TradeLedger
@@ -25,8 +24,13 @@ from engine.exports import DecisionsJsonl, EventsCsv, Export, ExportError, Phase
 from engine.instruments import InstrumentError
 from engine.kernels import is_cold
 from engine.opening import Opened, configured, listed, opened
+from engine.pace import Pace, WallClock
+from engine.pace_driver import cause, go
+from engine.pace_keys import at_hand, terminal
+from engine.pace_line import partial, shown
 from engine.replay import Progress, Run, begin, from_tape, identity, resume
 from engine.replay_command import ReplayCommand, check, check_exists, is_tape
+from engine.report_command import Page, keeping, told_of
 from engine.session import Session, from_feeds
 from engine.show import Screen
 from engine.store import Outcome, StoreError, StoreState, StoreWriter, open_store
@@ -117,32 +121,50 @@ def _replayed(command: ReplayCommand, screen: Screen) -> RunSummary:
         found, session = Opened([], [], []), from_tape(command.feeds[0], command.chunk)
     else:
         found = opened(command, config)
-        session = _session(config, found, command)
+        session = session_of(config, found, command)
     for note in found.notes:
         screen.tell(note)
     feeds = found.feeds
-    store = None if command.store is None else store_writer(command.store, config, session)
-    if command.store is not None:
-        anyio.run(_openable, command.store)
     with ExitStack() as files:
+        kept = files.enter_context(keeping(command, session))
+        store = None if kept is None else store_writer(kept.path, config, session)
+        if kept is not None:
+            anyio.run(_openable, kept.path)
         asked = [files.enter_context(export) for export in exports(command, session)]
-        sinks: list[Sink] = [*asked, *([store] if store else [])]
+        made = None if command.report is None else files.enter_context(Page(command.report))
+        sinks: list[Sink] = [*asked, *([store] if store else []), *([kept.keeper] if kept else [])]
         run = _begin(command, config, session, sinks)
-        with screen.progress(sum(feed.rows_estimate for feed in feeds)) as progress, _abandoned_on_error(run):
+        pace = Pace(WallClock(time.perf_counter_ns), speed=command.speed, stop_ns=command.stop_ns)
+        rows = sum(feed.rows_estimate for feed in feeds)
+        with shown(screen, pace, rows, quiet=command.quiet) as progress, _abandoned_on_error(run):
             settle()
-            anyio.run(follow, run, store, progress)
+            anyio.run(follow, run, store, progress, pace)
         for export in asked:
             export.complete()
-    summary = summary_of(run.line, config, session, feeds)
-    if store is not None and store.status.reason:
-        raise ExitError(exits.IO_FAILED, f"{store.status.reason}; the run itself ended with digest {summary.digest}")
+        summary = summary_of(run.line, config, session, feeds)
+        if pace.is_stopped:
+            summary = partial(summary, pace, command.tape)
+        if kept is not None and store is not None:
+            kept.end(command, store, summary)
+            if made is not None:
+                made.text(told_of(kept.path, store.name))
     return summary
 
 
-async def follow(run: Run, store: StoreWriter | None, progress: Progress) -> None:
-    """Drive a run; the store, where there is one, drains beside it and sets the pace."""
+async def follow(run: Run, store: StoreWriter | None, progress: Progress, pace: Pace | None = None) -> None:
+    """Drive a run; the store, where there is one, drains beside it and the run waits for it. A terminal
+    and signals hold it."""
+    held = pace or Pace(WallClock(time.perf_counter_ns))
+    try:
+        async with at_hand(held, terminal()):
+            await _along(run, store, progress, held)
+    except BaseExceptionGroup as group:
+        raise cause(group) from None
+
+
+async def _along(run: Run, store: StoreWriter | None, progress: Progress, pace: Pace) -> None:
     if store is None:
-        await drive(run.steps(progress), time.perf_counter_ns)
+        await go(run, pace, progress, clock_ns=time.perf_counter_ns)
         return
 
     async def keeping_pace() -> None:
@@ -150,22 +172,12 @@ async def follow(run: Run, store: StoreWriter | None, progress: Progress) -> Non
         if store.status.state is StoreState.LAGGING:
             await store.drained()
 
-    try:
-        async with anyio.create_task_group() as beside:
-            await beside.start(store.run)
-            await drive(run.steps(progress), time.perf_counter_ns, turn=keeping_pace)
-            counts = run.line.tap.counts
-            counted = msgspec.json.encode(counts).decode()
-            store.close(Outcome(digest=run.line.tap.digest.hex, ended_ns=counts.line_time_ns, counts=counted))
-    except BaseExceptionGroup as group:
-        raise _cause(group) from None
-
-
-def _cause(error: BaseException) -> BaseException:
-    """What a task group was ended by: one of the two tasks, for the other is then cancelled."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+    async with anyio.create_task_group() as beside:
+        await beside.start(store.run)
+        await go(run, pace, progress, clock_ns=time.perf_counter_ns, turn=keeping_pace)
+        counts = run.line.tap.counts
+        counted = msgspec.json.encode(counts).decode()
+        store.close(Outcome(digest=run.line.tap.digest.hex, ended_ns=counts.line_time_ns, counts=counted))
 
 
 async def _openable(store: Path) -> None:
@@ -192,7 +204,7 @@ def store_writer(path: Path, config: Config, session: Session) -> StoreWriter:
     )
 
 
-def _session(config: Config, found: Opened, command: ReplayCommand) -> Session:
+def session_of(config: Config, found: Opened, command: ReplayCommand) -> Session:
     merge: Any = import_module("adapters.files").merge
     return from_feeds(config, found.feeds, merge, command.chunk, found.known)
 

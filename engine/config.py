@@ -161,6 +161,11 @@ def load(paths: Sequence[Path]) -> Config:
         raise ConfigError(located(error.problems, paths)) from None
 
 
+def overlaid(config: Config, tables: Mapping[str, Any]) -> Config:
+    """The configuration with these tables over it, key by key. Raises ConfigError."""
+    return parse(_over(config.model_dump(), tables), "")
+
+
 def parse(tables: Mapping[str, Any], source: str) -> Config:
     """Validate tables that are already merged. Raises ConfigError."""
     try:

@@ -136,7 +136,7 @@ def _open_tables(
     if command.protocol and len(paths) == len(command.feeds):
         raise ExitError(exits.USAGE, f"--protocol is for recordings: {paths[0]} is none")
     files: Any = import_module("adapters.files")
-    options = _file_options(files, command, config)
+    options = file_options(command, config)
     found = files.open_feeds(paths, options)
     return [_in_its_calendar(files, feed, options, config, known) for feed in found.feeds], found.empty
 
@@ -156,7 +156,9 @@ def _in_its_calendar(files: Any, feed: Any, options: Any, config: Config, known:
     return files.open_feed(feed.path, options.model_copy(update={"calendar": calendar, "hours": hours}))
 
 
-def _file_options(files: Any, command: ReplayCommand, config: Config) -> Any:
+def file_options(command: ReplayCommand, config: Config) -> Any:
+    """How tables are to be read. Raises ExitError."""
+    files: Any = import_module("adapters.files")
     start_ns, end_ns = command.range_ns
     with _options():
         options = files.FileOptions(

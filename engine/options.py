@@ -10,6 +10,7 @@ ADJUSTING = "Splits and dividends"
 INSTRUMENTS = "Instruments and sessions"
 OUTPUT = "Output"
 TAPE = "Tape"
+PACE = "Pace"
 
 
 def _in(panel: str | None, name: str, metavar: str, text: str, default: bool | str = True) -> Any:
@@ -76,12 +77,20 @@ RecordedInstruments = Annotated[
 Tape = Annotated[Path | None, _in(TAPE, "--tape", "FILE", "Record the session on a new tape.")]
 Resume = Annotated[bool, _in(TAPE, "--resume", "", "Go on with the --tape that was cut off.")]
 
+Speed = Annotated[float, _in(PACE, "--speed", "N", "Times real time, through queues as in live; 0: as fast as it can.")]
+StopAt = Annotated[
+    str | None, _in(PACE, "--until", "TIME", "Stop before the first row after it; a --tape can be resumed.", "the end")
+]
+
 Store = Annotated[Path | None, _in(OUTPUT, "--store", "FILE", "Keep the run in an SQLite store.")]
 Events = Annotated[Path | None, _in(OUTPUT, "--events", "FILE.csv", "Wyckoff events as they became known.")]
 Phases = Annotated[Path | None, _in(OUTPUT, "--phases", "FILE.csv", "Phase and confidence, one row a bar.")]
 Trades = Annotated[Path | None, _in(OUTPUT, "--trades", "FILE.csv", "Closed legs with profit and R.")]
 Decisions = Annotated[
     Path | None, _in(OUTPUT, "--decisions", "FILE.jsonl", "Intents, verdicts, orders, executions, in order.")
+]
+Report = Annotated[
+    Path | None, _in(OUTPUT, "--report", "FILE.html", "One page: charts, trades, refusals, the account.")
 ]
 Json = Annotated[bool, _in(OUTPUT, "--json", "", "JSON instead of the table.")]
 Quiet = Annotated[bool, _in(OUTPUT, "-q --quiet", "", "No progress bar, no notes while it runs.")]

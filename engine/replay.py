@@ -5,7 +5,7 @@ cut off goes on from there: restore the snapshot, replay what the tape holds bey
 the feeds up where the tape ends. The decisions are those of a run that was never cut off.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -50,23 +50,31 @@ def header(config: Config, session: Session, epoch: str) -> TapeHeader:
 
 @dataclass(slots=True)
 class Run:
-    """One session on its way through a line."""
+    """One session on its way through a line. `known` are facts that its tape holds already."""
 
     line: Line
     facts: Iterator[Item]
     tape: TapeWriter | None = None
     snapshot_every_rows: int = 0
     rows: int = 0
+    known: Iterable[Item] = ()
     _rows_at_snapshot: int = 0
 
     def steps(self, progress: Progress) -> Iterator[None]:
         """Push every fact, pausing after each hop; the tape, where there is one, ends clean."""
-        for fact in self.facts:
-            for _ in self.line.chain.steps(fact):
-                yield
-            self.rows += count(fact) if isinstance(fact, MarketBlock) else 0
-            self._keep()
+        for fact in chain(self.known, self.facts):
+            yield from self.push(fact)
             progress(self.rows)
+        self.end()
+
+    def push(self, fact: Item) -> Iterator[None]:
+        """One fact, pausing after each hop."""
+        yield from self.line.chain.steps(fact)
+        self.rows += count(fact) if isinstance(fact, MarketBlock) else 0
+        self._keep()
+
+    def end(self) -> None:
+        """After the last fact: the tape ends clean."""
         if self.tape is not None:
             self.tape.close()
 
@@ -122,8 +130,8 @@ def resume(config: Config, session: Session, sinks: Sequence[Sink], tape: Path) 
     recorder = _Beyond(writer, last)
     line = build_line(config, session.start, session.table, calendars=session.calendars, recorder=recorder, sinks=sinks)
     known = 0 if sinks else _restore(line, tape)
-    facts = chain(_recorded(tape, known), skip(session.facts, last))
-    return Run(line, facts, writer, config.tape.snapshot_every_rows)
+    recorded, beyond = _recorded(tape, known), skip(session.facts, last)
+    return Run(line, beyond, writer, config.tape.snapshot_every_rows, known=recorded)
 
 
 def _check_same(tape: Path, header: TapeHeader, session: Session) -> None:

@@ -16,6 +16,9 @@ from engine.messages import FOREVER_NS, NEVER_NS
 
 TAPE_MAGIC = b"SQLite format 3\0"
 
+FASTEST = 1e6
+"""Times real time; what is meant to go faster goes at 0."""
+
 
 class ReplayCommand(msgspec.Struct, frozen=True, kw_only=True):
     """The options of `wyckoff replay`, as given."""
@@ -46,11 +49,14 @@ class ReplayCommand(msgspec.Struct, frozen=True, kw_only=True):
     recorded_instruments: bool = False
     tape: Path | None = None
     resume: bool = False
+    speed: float = 0
+    stop_at: str | None = None
     store: Path | None = None
     events: Path | None = None
     phases: Path | None = None
     trades: Path | None = None
     decisions: Path | None = None
+    report: Path | None = None
     as_json: bool = False
     quiet: bool = False
     color: bool = True
@@ -60,7 +66,7 @@ class ReplayCommand(msgspec.Struct, frozen=True, kw_only=True):
         """Option -> file, of the outputs that were asked for."""
         named = {
             "--events": self.events, "--phases": self.phases, "--trades": self.trades, "--decisions": self.decisions,
-            "--store": self.store, "--tape": self.tape,
+            "--report": self.report, "--store": self.store, "--tape": self.tape,
         }  # fmt: skip
         return {option: path for option, path in named.items() if path is not None}
 
@@ -72,6 +78,11 @@ class ReplayCommand(msgspec.Struct, frozen=True, kw_only=True):
         if start_ns >= end_ns:
             raise ExitError(exits.USAGE, f"--to must be later than --from {self.start}, was {self.until}")
         return start_ns, end_ns
+
+    @property
+    def stop_ns(self) -> int:
+        """Of --until: the last time that goes. Raises ExitError."""
+        return _moment("--until", self.stop_at, FOREVER_NS)
 
     @property
     def column_of(self) -> dict[str, str]:
@@ -92,6 +103,7 @@ def check(command: ReplayCommand) -> None:
     for path in (*command.feeds, *command.instruments):
         check_exists(path)
     _check_once(command.feeds)
+    _check_pace(command)
     _check_outputs(command)
     if command.store is not None and command.store.exists() and not command.store.is_file():
         raise ExitError(exits.IO_FAILED, f"{command.store}: must be a store, was a directory, device or pipe")
@@ -127,6 +139,13 @@ def _check_once(feeds: Sequence[Path]) -> None:
         if path.resolve() in seen:
             raise ExitError(exits.USAGE, f"{path}: a feed must be given once, was given again")
         seen.add(path.resolve())
+
+
+def _check_pace(command: ReplayCommand) -> None:
+    if not 0 <= command.speed <= FASTEST:
+        raise ExitError(exits.USAGE, f"--speed must be between 0 and {FASTEST:,.0f}, was {command.speed:g}")
+    if command.start is not None and command.stop_ns < command.range_ns[0]:
+        raise ExitError(exits.USAGE, f"--until must not be earlier than --from {command.start}, was {command.stop_at}")
 
 
 def _check_outputs(command: ReplayCommand) -> None:

@@ -124,6 +124,11 @@ class StoreWriter:
         self._wake.set()
 
     @property
+    def name(self) -> str:
+        """Of the run."""
+        return self._run.name
+
+    @property
     def status(self) -> StoreStatus:
         pending = len(self._buffer)
         state, reason = StoreState.OK, ""

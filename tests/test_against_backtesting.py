@@ -143,7 +143,7 @@ CAMPAIGNS = {
 UNHALTED = [one for one in SHIPPED["risk"]["rules"] if one not in ("daily_loss", "drawdown")]
 """The other side knows of no bad days."""
 QUIET = {"sc_prior_atr": 1_000, "soft_prior_atr": 1_000, "cluster_touches": 10, "cluster_bars": 20}
-"""No climax is ever deep enough and no level touched often enough: structure neither opens campaigns here nor ends them."""
+"""No climax is deep enough, no level touched often enough: structure neither opens campaigns here nor ends them."""
 
 
 def our_trades(symbol: str, levels: Levels, patched: pytest.MonkeyPatch) -> tuple[dict[int, Trade], dict[int, int]]:

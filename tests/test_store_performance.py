@@ -78,7 +78,7 @@ def test_a_miss_is_the_distance_over_the_limit(value: Decimal, limit: Decimal, r
     if not limit:
         assert found is None
         return
-    assert found == pytest.approx(abs(float(value) / float(limit) - 1) * (1 if refused else -1), abs=1e-12)
+    assert found == pytest.approx(abs(float(value) / float(limit) - 1) * (1 if refused else -1), rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.asyncio

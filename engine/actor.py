@@ -14,6 +14,7 @@ from anyio.abc import ObjectReceiveStream, ObjectSendStream
 from anyio.lowlevel import checkpoint
 
 from engine.ports import Item, Stage
+from engine.sightings import spread
 
 
 class Chain:
@@ -34,19 +35,26 @@ class Chain:
         """`push` that gives what leaves the last stage."""
         left: list[Item] = []
         self._down(0, item, left)
-        return left
+        return [one for item in left for one in spread(item)]
 
     def steps(self, item: Item) -> Iterator[None]:
         """`push` in small steps, for a caller that has other things to do in between."""
         yield from self._steps(0, item)
 
     def _down(self, depth: int, item: Item, left: list[Item] | None = None) -> None:
-        if depth == len(self._process):
+        process, last = self._process, len(self._process) - 1
+        while depth < last:
+            outputs = process[depth](item)
+            depth += 1
+            if type(outputs) is not tuple or len(outputs) != 1:
+                for output in outputs:
+                    self._down(depth, output, left)
+                return
+            # Most stages pass most things on: these need no call of their own.
+            item = outputs[0]
+        for output in process[depth](item):
             if left is not None:
-                left.append(item)
-            return
-        for output in self._process[depth](item):
-            self._down(depth + 1, output, left)
+                left.append(output)
 
     def _steps(self, depth: int, item: Item) -> Iterator[None]:
         if depth == self._pause_after:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from engine.actor import Chain
 from engine.bars import BarAggregator
 from engine.calendars import Calendar
+from engine.campaigns.interest import concern
 from engine.campaigns.manager import CampaignManager
 from engine.config import Config, ConfigError, Problem, problems
 from engine.digest import Digest
@@ -71,6 +72,10 @@ def build_line(
     bars = BarAggregator(
         table, session.timeframes, build, len(session.feeds), lateness_ns, sessions_by(table, calendars)
     )
+    detector = PhaseDetector(
+        config.detector, table, session.timeframes, session.detect_on, lateness_ns, strategies,
+        folded=True, concerns=concern,
+    )  # fmt: skip
     market = Market(table, session.timeframes, paper_book(config.paper, table, session.cash), lateness_ns)
     tap = Tap(Digest(simulated=True), sinks)
     ledger = Ledger(table, sinks)
@@ -78,7 +83,7 @@ def build_line(
     stages: list[Stage] = [
         journal,
         bars,
-        PhaseDetector(config.detector, table, session.timeframes, session.detect_on, lateness_ns, strategies),
+        detector,
         market,
         CampaignManager(config.campaigns, table, session.timeframes, strategies),
         RiskGate(config.risk, table, _rules(config.risk)),

@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    from engine.sightings import Sightings
+
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
 Int16 = npt.NDArray[np.int16]
@@ -54,6 +57,8 @@ class MarketBlock:
     line_time_ns: int = 0
     """Line time after the last row; for a block of no rows, the line time it announces."""
     closed: "Bars | None" = None
+    known: "Sightings | None" = field(default=None, init=False, repr=False)
+    """What became known along the rows, where it was not told in messages of its own."""
     _source: "MarketBlock | None" = field(default=None, init=False, repr=False)
     _start: int = field(default=0, init=False, repr=False)
     _stop: int = field(default=0, init=False, repr=False)
@@ -156,7 +161,7 @@ class MarketBlock:
         part._stop = offset + max(start, stop)
         part._derived = derived
         part.sequence = self.sequence + start
-        part.closed = None
+        part.closed = part.known = None
         # The line time of a window is that of its last row, of an empty one that of its source.
         part.line_time_ns = self.line_time_ns
         if stop > start and self.line_ns is not None and stop < len(self):

@@ -2,6 +2,10 @@
 
 Equity is a float that the scan kernel moves with every mark. It is summed afresh only at fills and
 at the venue's own word, in the order of instrument numbers, so it never depends on chunking.
+
+Whoever watches equity from a peak looks at it where something becomes known, and may then raise the
+watch. So a point at which equity is higher than at those that were told has to be told by itself:
+the rows behind it are for the raised watch to see.
 """
 
 from decimal import Decimal
@@ -11,8 +15,11 @@ import numpy as np
 from engine.blocks import Float64
 from engine.executions import Executions
 from engine.instruments import MONEY, InstrumentTable, mark_price
-from engine.market_kernel import EQUITY, HELD, MARK
+from engine.market_kernel import CEILING, EQUITY, FLOOR, HELD, MARK
 from engine.messages import AccountState, Fill, Side
+
+ROUNDING = 1e-9
+"""Share of equity by which a float may be off the exact sum that others go by; it is far less."""
 
 
 class Holdings:
@@ -25,6 +32,8 @@ class Holdings:
         self.cash = Decimal(0)
         self.quantities: dict[int, Decimal] = {}
         self.executions = Executions()
+        self._is_reported = False
+        self._high = -np.inf
 
     @property
     def equity(self) -> float:
@@ -50,8 +59,35 @@ class Holdings:
     def revalue(self) -> None:
         self._account[EQUITY] = float(self.cash) + self._at_marks()
 
+    def is_at_high(self) -> bool:
+        """Whether equity, while it is watched, has been higher since the last point than at any told before.
+
+        Of what others report, a watch may only begin later: where nothing is watched yet, every point counts.
+        """
+        account = self._account
+        if account[FLOOR] == -np.inf:
+            return self._is_reported and bool(self.quantities)
+        if account[EQUITY] > account[CEILING]:
+            account[CEILING] = np.inf
+        return bool(account[CEILING] == np.inf)
+
+    def high_was_told(self) -> None:
+        """A point has been told at the present equity."""
+        if self._account[CEILING] == np.inf:
+            self._high = max(self._high, self.equity - ROUNDING * abs(self.equity))
+            self._account[CEILING] = self._high
+
+    def hear(self) -> None:
+        """Cash or positions have been reported from outside."""
+        self._is_reported = True
+        self.forget_high()
+
+    def forget_high(self) -> None:
+        """What was told before does not count: the watch or the way to count equity is another."""
+        self._high = self._account[CEILING] = -np.inf
+
     def restore(self, cash: Decimal, quantities: dict[int, Decimal], equity: float) -> None:
-        self.cash, self.quantities = cash, {}
+        self.cash, self.quantities, self._is_reported = cash, {}, True
         self._lanes[:, HELD] = 0.0
         for number, quantity in quantities.items():
             self._hold(number, quantity)

@@ -32,11 +32,14 @@ from engine.messages import (
     Side,
 )
 from engine.ports import Item
+from engine.sightings import by_point
 
 Record = Trade | CurvePoint
 
 ASKING = frozenset((SessionStart, Fill, CampaignChange, EndOfFeed))
 """Messages before which all rows must have been folded."""
+
+FOLDED = ASKING | {Intent, Refused, Detections}
 
 
 @runtime_checkable
@@ -79,13 +82,13 @@ class Ledger:
 
     def process(self, message: Item) -> Iterable[Item]:
         if isinstance(message, MarketBlock):
-            if len(message):
-                self._walk(self._backlog.add(message))
+            self._block(message)
             return (message,)
         if type(message) in ASKING or self.curve.is_holding:
             self._walk(self._backlog.take())
         self._messages += 1
-        self._fold(message)
+        if type(message) in FOLDED:
+            self._fold(message)
         return (message,)
 
     def snapshot(self) -> bytes:
@@ -102,6 +105,18 @@ class Ledger:
         self._excursions.load(state.excursions)
         self.curve.load(state.curve)
         self._executions = Executions(state.executions)
+
+    def _block(self, block: MarketBlock) -> None:
+        """What became known along it counts as messages, each behind the rows before it."""
+        known = block.known
+        for piece in (block,) if known is None or not self.curve.is_holding else by_point(block):
+            if len(piece):
+                self._walk(self._backlog.add(piece))
+            if piece.known is not None and self.curve.is_holding:
+                self._walk(self._backlog.take())
+            self._messages += 0 if piece.known is None else len(piece.known)
+        if known is not None:
+            self.trades.learn(known.phases)
 
     def _fold(self, message: Message) -> None:
         match message:

@@ -19,6 +19,7 @@ from engine.blocks import MarketBlock
 from engine.executions import Executions
 from engine.holdings import Holdings
 from engine.instruments import MATCH_ON_BARS, InstrumentTable
+from engine.living import Living
 from engine.market_kernel import (
     ABOVE,
     BAR,
@@ -30,6 +31,7 @@ from engine.market_kernel import (
     EQUITY,
     FLOOR,
     HIGH,
+    KNOWN,
     LOW,
     MARK,
     NO_TIMEFRAME,
@@ -38,6 +40,7 @@ from engine.market_kernel import (
     SMALLEST,
     TIME,
     Columns,
+    Stops,
     Walk,
     mark,
     new_lanes,
@@ -46,6 +49,7 @@ from engine.market_kernel import (
 from engine.messages import (
     NEVER_NS,
     AccountState,
+    CampaignChange,
     CancelRequest,
     Detections,
     EndOfFeed,
@@ -64,7 +68,7 @@ from engine.messages import (
 from engine.ports import Book, Item, MarketRow
 from engine.watches import CLOSES, EQUITIES, TIMES, TOUCHES, ClosedBar, Entry, Fired, Slot, Watches
 
-VERSION = 1
+VERSION = 2
 
 
 class MarketState(msgspec.Struct, frozen=True):
@@ -81,6 +85,7 @@ class MarketState(msgspec.Struct, frozen=True):
     clock_ns: int
     line_ns: int
     announced: tuple[int, int] | None
+    campaigns: dict[str, int]
     book: bytes | None
     executions: list[str] = []
 
@@ -96,20 +101,21 @@ class Market:
         self._book = book
         self._lateness_ns = lateness_ns
         self._numbers = {symbol: number for number, symbol in enumerate(table.symbols)}
-        self._desk: deque[Order | CancelRequest | Request] = deque()
+        self._desk: deque[Order | CancelRequest | Request | CampaignChange] = deque()
+        self._living = Living(table)
         self._watches = Watches()
         self._lanes = new_lanes(len(table))
         self._levels = new_levels(len(table), len(timeframes))
         self._kinds = np.full((len(table), 2), NO_TIMEFRAME, np.int8)
         self._kinds[:, ON_BARS] = [one.match_on == MATCH_ON_BARS for one in table.all]
-        self._account = np.array([0.0, -np.inf])
+        self._account = np.array([0.0, -np.inf, -np.inf])
         self._holdings = Holdings(table, self._lanes, self._account)
         self._clock_ns = NEVER_NS
         self._line_ns = NEVER_NS
         self._announced: tuple[int, int] | None = None
         self._columns = Columns()
 
-    def submit(self, request: Order | CancelRequest | Request) -> None:
+    def submit(self, request: Order | CancelRequest | Request | CampaignChange) -> None:
         self._desk.append(request)
 
     @property
@@ -151,7 +157,10 @@ class Market:
             case _:
                 return []
         self._holdings.revalue()
-        return [] if isinstance(fact, SessionStart) else self._ruined(fact.time_ns)
+        if isinstance(fact, SessionStart):
+            return []
+        self._holdings.hear()
+        return self._ruined(fact.time_ns)
 
     def _ruined(self, time_ns: int) -> list[Fired]:
         if self._account[EQUITY] > self._account[FLOOR]:
@@ -171,6 +180,9 @@ class Market:
                 yield from self._tell(walk.cut(), ())
                 yield from self._reach(walk.next_line_ns)
                 continue
+            if why == KNOWN:
+                yield from self._decide(walk)
+                continue
             if why == DUE:
                 yield from self._tell(walk.cut(), ())
                 yield from self._due(walk.next_close_ns + self._lateness_ns - 1)
@@ -185,7 +197,17 @@ class Market:
 
     def _scan(self, walk: Walk) -> int:
         due_ns, tables = self._due_ns, (self._lanes, self._kinds, self._account, self._levels)
-        return walk.scan(due_ns, due_ns - self._lateness_ns, self._watches.bars > 0, *tables)
+        stops = Stops(due_ns, self._living.counts, self._holdings.is_at_high())
+        return walk.scan(stops, due_ns - self._lateness_ns, self._watches.bars > 0, *tables)
+
+    def _decide(self, walk: Walk) -> Iterator[Item]:
+        """As for a Detections: whatever has waited for its time goes before it."""
+        decision_ns = walk.next_decision_ns
+        if self._due_ns <= decision_ns:
+            yield from self._tell(walk.cut(), ())
+            yield from self._due(decision_ns)
+        yield from self._tell(walk.cut_with_point(), ())
+        self._holdings.high_was_told()
 
     @property
     def _due_ns(self) -> int:
@@ -232,7 +254,8 @@ class Market:
     def _tell(self, items: Iterable[Item], fired: Iterable[Fired]) -> Iterator[Item]:
         """Hand items down, then each watch that is still wanted; read the desk after each."""
         yield from items
-        yield from self._drain()
+        if self._desk:
+            yield from self._drain()
         for one in fired:
             if self._watches.take(one):
                 self._watch_changed(one.entry.slot)
@@ -273,6 +296,8 @@ class Market:
                     self._watch_changed(slot)
                 case Unwatch():
                     self._forget(request.watch_id)
+                case CampaignChange():
+                    self._living.follow(request)
                 case _:
                     yield from self._ask(request)
 
@@ -314,6 +339,7 @@ class Market:
         levels = self._watches.levels
         if code == EQUITIES:
             self._account[FLOOR] = max(levels(slot, WatchKind.EQUITY_BELOW), default=-np.inf)
+            self._holdings.forget_high()
         elif code == TOUCHES:
             self._refresh(number)
         elif code >= 0:
@@ -346,6 +372,7 @@ class Market:
             clock_ns=self._clock_ns,
             line_ns=self._line_ns,
             announced=self._announced,
+            campaigns=self._living.save(),
             book=None if self._book is None else self._book.snapshot(),
             executions=self._holdings.executions.save(),
         )
@@ -363,6 +390,7 @@ class Market:
         self._kinds[:, SMALLEST] = np.frombuffer(state.smallest, np.int8)
         self._holdings.restore(state.cash, state.quantities, state.equity)
         self._holdings.executions = Executions(state.executions)
+        self._living.load(state.campaigns)
         for number in range(len(self._table)):
             self._refresh(number)
         for entry in state.watches:

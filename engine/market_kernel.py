@@ -6,6 +6,8 @@ half a cache line, so a row with nothing near costs one load and three compariso
 marks and equity itself, row by row, so that their floats never depend on how rows were chunked.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from engine.blocks import (
@@ -24,20 +26,23 @@ from engine.blocks import (
 from engine.kernels import kernel
 from engine.messages import FOREVER_NS
 from engine.ports import MarketRow
+from engine.sightings import Sightings, next_point
 
 ABOVE, BELOW, MARK, HELD = 0, 1, 2, 3
 """Columns of `lanes`."""
 ON_BARS, SMALLEST = 0, 1
 """Columns of `kinds`, (instruments, 2) int8: matches on bars; smallest outside timeframe seen."""
-EQUITY, FLOOR = 0, 1
-"""Entries of `account`, (2,) float64: equity at marks; the highest equity watch, -inf for none."""
+EQUITY, FLOOR, CEILING = 0, 1, 2
+"""Entries of `account`, (3,) float64: equity at marks; the highest equity watch, -inf for none; the equity
+above which, while one stands, the next point has to be told."""
 CLOSE_ABOVE, CLOSE_BELOW, LOW, HIGH = 0, 1, 2, 3
 """Last axis of `levels`, (instruments, timeframes, 4) float64; LOW and HIGH are 1.0 when watched."""
 
 TRADES, QUOTES, BARS = 0, 1, 2
-END, BAR, TIME, ROW, RUIN, DUE = 0, 1, 2, 3, 4, 5
-"""Why a scan stopped; RUIN: row k is done, and equity is at or below the floor; DUE: before bar j,
-which is known later than what waits for line time."""
+END, BAR, TIME, ROW, RUIN, DUE, KNOWN = 0, 1, 2, 3, 4, 5, 6
+"""Why a scan stopped; RUIN: row k is done, and equity is at or below the floor or above the ceiling; DUE: before bar j,
+which is known later than what waits for line time; KNOWN: before what became known at a close and
+may lead to a wish."""
 
 NO_TIMEFRAME = 127
 
@@ -128,12 +133,14 @@ def matches(kind: int, kinds: Int8, i: int, timeframe: int, source: int) -> bool
 
 @kernel
 def mark(lanes: Float64, account: Float64, i: int, price: float) -> bool:
-    """Move the mark of i to `price`. Whether i is held and equity is then at or below the floor."""
+    """Move the mark of i to `price`. Whether i is held and equity is then outside floor and ceiling."""
     held = lanes[i, HELD]
     if held != 0.0:
         account[EQUITY] += held * (price - lanes[i, MARK])
     lanes[i, MARK] = price
-    return bool(held != 0.0 and account[EQUITY] <= account[FLOOR])
+    if held == 0.0 or account[FLOOR] == -np.inf:
+        return False
+    return bool(account[EQUITY] <= account[FLOOR] or account[EQUITY] > account[CEILING])
 
 
 def new_lanes(instruments: int) -> Float64:
@@ -166,6 +173,15 @@ class Columns:
         return (*self._of_rows, *self._of_bars)
 
 
+class Stops(NamedTuple):
+    """What ends a scan at a point: it is known at `due_ns` or later, it may lead to a wish while so many
+    campaigns live at each instrument, or every point does."""
+
+    due_ns: int
+    living: Int32
+    every: bool
+
+
 class Walk:
     """The way through one block: how far Market has come, and how much of it has been told."""
 
@@ -179,17 +195,25 @@ class Walk:
         self.row, self.bar, self.timed, self.timed_bar = 0, 0, -1, -1
         self._told = (0, 0)
         self._line_ns = line_ns
+        known = block.known
+        self.point = self._told_point = 0 if known is None else known.start
+        self._last_point = 0 if known is None else known.stop
+        self._decisive = self._last_point
 
-    def scan(self, due_ns: int, known_ns: int, watched: bool, *tables: Column) -> int:
+    def scan(self, stops: Stops, known_ns: int, watched: bool, *tables: Column) -> int:
         """Go on to the next point of interest: why it is one. What it stopped at counts as passed,
-        but for a bar that it stopped before (DUE)."""
+        but for a bar that it stopped before (DUE) and for what became known there (KNOWN)."""
+        rows, bars = self._seek(stops)
         why, row, bar = scan(
-            self.kind, self._first + self.row, self._last, self._first_bar + self.bar, self._last_bar,
+            self.kind, self._first + self.row, self._first + rows, self._first_bar + self.bar, self._first_bar + bars,
             self._first + self.timed, self._first_bar + self.timed_bar, self.block.sequence - self._first, known_ns,
-            due_ns, watched, *tables, *self._columns,
+            stops.due_ns, watched, *tables, *self._columns,
         )  # fmt: skip
         row, bar = row - self._first, bar - self._first_bar
-        if why in (BAR, END):
+        if why == END:
+            self.row, self.bar = rows, bars
+            why = END if self._decisive == self._last_point else KNOWN
+        elif why == BAR:
             self.row, self.bar = row, bar + 1
         elif why == DUE:
             self.row, self.bar, self.timed_bar = row, bar, bar
@@ -199,7 +223,36 @@ class Walk:
         else:
             self.row = min(row + 1, len(self.block))
             self.bar = self._bars_before(row)
+        self._pass_points(why)
         return why
+
+    def _seek(self, stops: Stops) -> tuple[int, int]:
+        """How many rows and bars go before the next point that has to be told by itself."""
+        known, self._decisive = self.block.known, self._last_point
+        if known is not None:
+            given = known.columns
+            self._decisive = self.point if stops.every else next_point(
+                self.point, self._last_point, stops.due_ns, stops.living, given.decision_ns, given.first,
+                given.concern, given.instrument,
+            )  # fmt: skip
+            if self._decisive < self._last_point:
+                return int(given.rows[self._decisive]), int(given.bars[self._decisive])
+        return len(self.block), len(self.bars)
+
+    def _pass_points(self, why: int) -> None:
+        """Points whose bars are all out are passed; but where a bar fires (BAR), that goes before
+        what became known at its close, and so does all that waits for it (KNOWN)."""
+        if self.block.known is None:
+            return
+        if why == KNOWN:
+            self.point = self._decisive
+        elif why == END:
+            self.point = self._last_point
+        else:
+            bars = self.block.known.columns.bars
+            upto = self.bar - 1 if why == BAR else self.bar
+            found = int(np.searchsorted(bars[: self._decisive], upto, side="right"))
+            self.point = max(self.point, found)
 
     def _bars_before(self, row: int) -> int:
         return int(np.searchsorted(self.bars.release, self.block.sequence + row, side="right"))
@@ -238,23 +291,49 @@ class Walk:
             open=price, high=price, low=price, close=price, size=float(block.size[k]),
         )  # fmt: skip
 
+    @property
+    def next_decision_ns(self) -> int:
+        """Of the point before which it stopped."""
+        assert self.block.known is not None
+        return int(self.block.known.columns.decision_ns[self.point])
+
     def cut(self) -> tuple[MarketBlock, ...]:
         """The piece up to the position, unless all of that has been told."""
         rows, bars = (self._told[0], self.row), (self._told[1], self.bar)
+        known = self._untold()
         self._told = (self.row, self.bar)
-        if rows[0] == rows[1] and bars[0] == bars[1]:
+        if rows[0] == rows[1] and bars[0] == bars[1] and known is None:
             return ()
         piece = self.block.piece(rows, bars)
+        piece.known = known
         if rows[0] == rows[1]:
             piece.line_time_ns = self.line_ns
         return (piece,)
 
+    def cut_with_point(self) -> tuple[MarketBlock, ...]:
+        """The piece up to the position, and what became known there."""
+        self.point += 1
+        return self.cut()
+
+    def _untold(self) -> Sightings | None:
+        if self.block.known is None:
+            return None
+        first, self._told_point = self._told_point, self.point
+        return self.block.known.window(first, self.point)
+
     def rest(self) -> tuple[MarketBlock, ...]:
         """What has not been told; the block itself when nothing has."""
-        if self._told == (0, 0):
+        known = self.block.known
+        if self._told == (0, 0) and (known is None or self._told_point == known.start):
             return (self.block,)
         rows, bars = (self._told[0], len(self.block)), (self._told[1], len(self.bars))
-        return (self.block.piece(rows, bars),) if rows[0] < rows[1] or bars[0] < bars[1] else ()
+        untold = self._untold()
+        announces = len(self.block) == 0 and known is not None
+        if rows[0] == rows[1] and bars[0] == bars[1] and untold is None and not announces:
+            return ()
+        piece = self.block.piece(rows, bars)
+        piece.known = untold
+        return (piece,)
 
 
 def row_columns(block: MarketBlock) -> tuple[Column, ...]:

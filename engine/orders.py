@@ -30,17 +30,20 @@ from engine.messages import (
     Action,
     Approved,
     CampaignChange,
+    CampaignState,
     Cancelled,
     CancelRequest,
     Declined,
     Detections,
     Expired,
     Fill,
+    HeatChange,
     Intent,
     Message,
     NoAnswer,
     NotSent,
     Order,
+    Refused,
     Rejected,
     Role,
     Sent,
@@ -48,6 +51,7 @@ from engine.messages import (
     Unwatch,
     Warned,
     Watch,
+    Watched,
 )
 from engine.ports import Desk, Item
 
@@ -116,8 +120,12 @@ class RouterState(msgspec.Struct):
     brackets: dict[str, Bracket]
 
 
-PASSED = frozenset((Trades, Quotes, Bars, Detections, CampaignChange, Declined, Warned, Intent))
+PASSED = frozenset((Trades, Quotes, Bars, Detections, Declined, Warned, Intent, Refused, Watched, HeatChange))
 """What goes by most often and moves no order."""
+
+REQUESTS = (Watch, Unwatch)
+
+ENDED = (CampaignState.COMPLETED, CampaignState.INVALIDATED, CampaignState.EXPIRED)
 
 
 class OrderRouter:
@@ -132,9 +140,13 @@ class OrderRouter:
     def process(self, message: Item) -> Iterable[Item]:
         if type(message) in PASSED:
             return (message,)
-        if isinstance(message, Watch | Unwatch):
+        if isinstance(message, REQUESTS):
             self._desk.submit(message)
             return ()
+        if isinstance(message, CampaignChange):
+            if message.number == 1 or message.state in ENDED:
+                self._desk.submit(message)
+            return (message,)
         if isinstance(message, Approved):
             return self._route(message)
         assert isinstance(message, Message)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from engine.blocks import Bars, MarketBlock
 from engine.messages import (
+    CampaignChange,
     CancelRequest,
     Event,
     ExecutionFact,
@@ -49,10 +50,11 @@ class Stage(Protocol):
 class Desk(Protocol):
     """Where the router leaves what `Market` shall act on: the line's one back edge.
 
-    `submit` only appends; it is read when `Market` is next resumed.
+    `submit` only appends; it is read when `Market` is next resumed. Of a campaign it is told the first
+    step and the last: where one lives, more of what becomes known may lead to a wish.
     """
 
-    def submit(self, request: Order | CancelRequest | Request) -> None: ...
+    def submit(self, request: Order | CancelRequest | Request | CampaignChange) -> None: ...
 
 
 class MarketRow(msgspec.Struct, frozen=True, gc=False):

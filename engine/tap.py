@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from engine.blocks import Backlog, Bars, Int8, Int64, MarketBlock
+from engine.blocks import Backlog, Bars, Int8, Int16, Int64, MarketBlock
 from engine.digest import Digest
 from engine.kernels import kernel
 from engine.messages import (
@@ -27,10 +27,17 @@ from engine.messages import (
 )
 from engine.naming import event_name
 from engine.ports import Item
+from engine.sightings import Sightings, spread
 from engine.timeframes import TIMEFRAMES
 
 MOST_TIMEFRAMES = 128
 """`Bars.timeframe` is an int8."""
+
+LOOKED_INTO = frozenset((Detections, Approved, Refused, Declined, HeatChange, CampaignChange, SessionStart))
+"""Of which more than the kind is counted."""
+
+MOST_NAMES = 256
+"""Names of events, with their mirrors."""
 
 
 class Sink(Protocol):
@@ -86,6 +93,8 @@ class Tap:
         self.digest = digest
         self._counts = Counts()
         self._bars = np.zeros(MOST_TIMEFRAMES, np.int64)
+        self._events = np.zeros(MOST_NAMES, np.int64)
+        self._names: Sequence[str] = ()
         self._backlog = Backlog()
         self._sinks = tuple(sinks)
         self._timeframes: tuple[str, ...] = TIMEFRAMES
@@ -96,6 +105,10 @@ class Tap:
         self._count_bars(self._backlog.take())
         bars = zip(self._timeframes, self._bars.tolist(), strict=False)
         self._counts.bars = {name: number for name, number in bars if number}
+        for name, number in zip(self._names, self._events.tolist(), strict=False):
+            if number:
+                _add(self._counts.events, name, number)
+        self._events[:] = 0
         return self._counts
 
     def process(self, message: Item) -> Iterable[Item]:
@@ -105,9 +118,20 @@ class Tap:
             if self.digest.covers(message):
                 self.digest.add(message)
             self._count_message(message)
-        for sink in self._sinks:
-            sink.write(message)
+        if self._sinks:
+            self._tell(message)
         return (message,)
+
+    def _tell(self, message: Item) -> None:
+        """What became known along a block is written once, for all sinks."""
+        if not isinstance(message, MarketBlock) or message.known is None:
+            for sink in self._sinks:
+                sink.write(message)
+            return
+        parts = tuple(spread(message))
+        for sink in self._sinks:
+            for part in parts:
+                sink.write(part)
 
     def snapshot(self) -> bytes:
         return _encoder.encode(_State(self.digest.state, self.digest.count, self._timeframes, self.counts))
@@ -119,6 +143,7 @@ class Tap:
         self._timeframes = state.timeframes
         self._counts = state.counts
         self._backlog.take()
+        self._events[:] = 0
         self._bars[:] = 0
         self._bars[: len(self._timeframes)] = [state.counts.bars.get(name, 0) for name in self._timeframes]
 
@@ -131,6 +156,13 @@ class Tap:
             counts.line_time_ns = max(counts.line_time_ns, block.line_time_ns)
         if block.closed is not None and len(block.closed):
             self._count_bars(self._backlog.add(block.closed))
+        if block.known is not None:
+            self._count_known(block.known)
+
+    def _count_known(self, known: Sightings) -> None:
+        _add(self._counts.messages, Detections.__name__, len(known))
+        self._names = known.columns.writer.names
+        count_names(known.names, self._events)
 
     def _count_bars(self, bars: tuple[MarketBlock, int, int] | None) -> None:
         if bars is not None:
@@ -139,9 +171,14 @@ class Tap:
             count_timeframes(start, stop, whole.timeframe, self._bars)
 
     def _count_message(self, message: Message) -> None:
-        counts = self._counts
-        _add(counts.messages, type(message).__name__, 1)
+        counts, kind = self._counts, type(message)
+        name = kind.__name__
+        counts.messages[name] = counts.messages.get(name, 0) + 1
+        if kind not in LOOKED_INTO:
+            return
         match message:
+            case CampaignChange():
+                _add(counts.campaigns, message.kind, 1)
             case Detections():
                 for event in message.events:
                     _add(counts.events, event_name(event.kind, event.direction), 1)
@@ -154,8 +191,6 @@ class Tap:
                 _add(counts.declines, message.code, 1)
             case HeatChange():
                 counts.heat_peak_bp = max(counts.heat_peak_bp, message.heat_bp)
-            case CampaignChange():
-                _add(counts.campaigns, message.kind, 1)
             case SessionStart():
                 counts.started_ns = message.time_ns
                 self._timeframes = message.timeframes
@@ -165,6 +200,14 @@ class Tap:
 def count_timeframes(start: int, stop: int, timeframe: Int8, counts: Int64) -> None:
     for bar in range(start, stop):
         counts[timeframe[bar]] += 1
+
+
+@kernel
+def count_names(names: Int16, counts: Int64) -> None:
+    """Less than 0 is no event."""
+    for name in names:
+        if name >= 0:
+            counts[name] += 1
 
 
 def heat_bp(receipt: Receipt, new_risk: int) -> int:

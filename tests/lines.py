@@ -17,6 +17,7 @@ from engine.digest import DECISIONS, EXECUTIONS
 from engine.instruments import InstrumentTable
 from engine.messages import EndOfFeed, Message, SessionStart
 from engine.ports import Item
+from engine.sightings import spread
 from engine.timeframes import TIMEFRAMES
 from tests.makers import end_of_feed, instrument, session
 
@@ -115,5 +116,5 @@ async def decide_queued(market: Recorded, capacity: int, chunk: int | None = Non
     async with anyio.create_task_group() as group:
         group.start_soon(run)
         async with sink:
-            left = [item async for item in sink]
+            left = [part async for item in sink for part in spread(item)]
     return outcome(built, left)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from engine.blocks import Bars, MarketBlock, Trades
 from engine.messages import Action, BarTaint, Detections, Event, Fill, Intent, Refused, encode
 from engine.ports import Item
+from engine.sightings import spread
 from engine.wyckoff import detector
 from tests.lines import Decided, Recorded, decide, decide_queued, line, recorded
 from tests.makers import heartbeat
@@ -131,7 +132,7 @@ class SetOrder(ByBlock):
     """Lets object identity decide the order of what became known together."""
 
     def process(self, item: Item) -> Iterator[Item]:
-        for output in self._stage.process(item):  # type: ignore[attr-defined]
+        for output in (one for said in self._stage.process(item) for one in spread(said)):  # type: ignore[attr-defined]
             if isinstance(output, Detections) and len(output.events) > 1:
                 shuffled = sorted(output.events, key=lambda one: hash((one.event_id, time.time_ns())))
                 output = Detections(output.time_ns, output.decision_ns, tuple(shuffled), output.phases, output.marks)

@@ -17,6 +17,7 @@ from adapters.merging import merge
 from adapters.paper_orders import Resting
 from engine.blocks import DERIVED, PARTIAL, Bars, MarketBlock, Trades
 from engine.messages import (
+    NEVER_NS,
     Action,
     Approved,
     Detections,
@@ -109,7 +110,7 @@ def test_exits_and_stop_moves_of_a_moment_come_before_its_entries(monkeypatch: p
     assert actions[Action.EXIT] >= 3
     assert exits_come_first(left)
 
-    monkeypatch.setattr("engine.market.Detections", FeedStatus)
+    monkeypatch.setattr("engine.market_kernel.Walk.next_decision_ns", NEVER_NS)
     assert not exits_come_first(decide(market).left)
 
 

@@ -656,15 +656,17 @@ def scan_arguments(columns: tuple[np.ndarray, ...], random: np.random.Generator)
     kinds = np.full((3, 2), 127, np.int8)
     kinds[:, 0] = random.integers(0, 2, 3)
     due_ns = START_NS + int(random.integers(0, 40)) * MINUTE
-    account = np.array([100.0, float(random.choice([-np.inf, 90.0]))])
+    account = np.array([100.0, float(random.choice([-np.inf, 90.0])), float(random.choice([np.inf, 101.0]))])
     watched = bool(random.integers(0, 2))
     return [2, 0, 20, 0, 6, -1, -1, 1, due_ns - 5, due_ns, watched, lanes, kinds, account, levels, *columns]
 
 
 def test_a_mark_moves_equity_by_what_is_held() -> None:
-    lanes, account = new_lanes(2), np.array([100.0, 90.0])
+    lanes, account = new_lanes(2), np.array([100.0, 90.0, 100.0])
     lanes[1] = np.inf, -np.inf, 10.0, 5.0
 
+    assert not mark(lanes, account, 1, 8.5)
+    assert mark(lanes, account, 1, 10.5)
     assert not mark(lanes, account, 1, 8.5)
     assert mark(lanes, account, 1, 8.0)
     assert account[0] == 90.0

@@ -71,7 +71,8 @@ class BarsSeen:
         if lane == NO_LANE or self._filled[lane] < WINDOW:
             return UNRANKED, UNRANKED
         of_volatility, of_volume = (ring[lane] for ring in self._rings)
-        return 100.0 * float(np.mean(of_volatility < volatility)), 100.0 * float(np.mean(of_volume < volume))
+        below = (np.count_nonzero(of_volatility < volatility), np.count_nonzero(of_volume < volume))
+        return 100.0 * (below[0] / WINDOW), 100.0 * (below[1] / WINDOW)
 
     def save(self) -> BarsState:
         self._fold(self._backlog.take())

@@ -4,20 +4,23 @@ The book owns everything the manager remembers between messages. A campaign that
 it; what is kept of it is that its range is over, so that a late event cannot begin it anew.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from math import ceil
 from typing import TypeVar
 
 import msgspec
 
 from engine.campaigns.bars_seen import BarsSeen, BarsState
-from engine.campaigns.lifecycle import EDGES, TERMINAL, base_name, numbered_name
+from engine.campaigns.lifecycle import EDGES, TERMINAL
 from engine.campaigns.settings import CampaignSettings
 from engine.campaigns.state import Bracket, Campaign, Key
 from engine.campaigns.watches import Purpose, Watches
 from engine.executions import Executions
 from engine.instruments import InstrumentTable
-from engine.messages import NEVER_NS, BarTaint, CampaignChange, CampaignState, Message, Phase
+from engine.messages import NEVER_NS, BarTaint, CampaignChange, CampaignState, Message, Phase, PhaseChange
+from engine.naming import base_name, numbered_name
+from engine.sightings import Shown
 from engine.timeframes import DAY_NS, LENGTH_NS, settings_of
 
 ENDED_KEPT = 10_000
@@ -58,7 +61,8 @@ class _Saved(msgspec.Struct):
 
 
 class CampaignBook:
-    """`settings`, `table` and `timeframes` are the session's; the rest is state."""
+    """`settings`, `table` and `timeframes` are the session's; the rest is state. `living` counts the
+    campaigns of each symbol that has any."""
 
     def __init__(self, settings: CampaignSettings, table: InstrumentTable, timeframes: tuple[str, ...]) -> None:
         self.settings = settings
@@ -68,6 +72,7 @@ class CampaignBook:
         self.watches = Watches()
         self.bars = BarsSeen(table, timeframes)
         self.executions = Executions()
+        self.living: Counter[str] = Counter()
         self._by_key: dict[Key, str] = {}
         self._over: dict[Key, None] = {}
         self._names: dict[str, int] = {}
@@ -115,6 +120,7 @@ class CampaignBook:
         campaign = Campaign(numbered_name(base, ordinal), symbol, timeframe, direction, range_start_ns, seen)
         self.campaigns[campaign.campaign] = campaign
         self._by_key[key] = campaign.campaign
+        self.living[symbol] += 1
         return campaign
 
     def note(self, campaign: Campaign, kind: str, cause: str) -> CampaignChange:
@@ -134,11 +140,11 @@ class CampaignBook:
         """Phase and its confidence, 0..100."""
         return self._phases.get(key, (Phase.WARMUP, 0.0))
 
-    def set_phase(self, key: PhaseKey, phase: Phase, confidence: float) -> None:
+    def follow(self, phases: Iterable[PhaseChange | Shown]) -> None:
         """Direction 0 speaks for both directions."""
-        symbol, timeframe, direction = key
-        for one in (direction,) if direction else (1, -1):
-            self._phases[symbol, timeframe, one] = (phase, confidence)
+        for one in phases:
+            for direction in (one.direction,) if one.direction else (1, -1):
+                self._phases[one.symbol, one.timeframe, direction] = (one.phase, one.confidence)
 
     def taint(self, taint: BarTaint) -> None:
         self._tainted[taint.symbol, taint.timeframe, taint.open_ns] = taint.reason
@@ -191,6 +197,7 @@ class CampaignBook:
         self.now_ns = saved.now_ns
         self.campaigns = {one.campaign: one for one in saved.campaigns}
         self._by_key = {one.key: one.campaign for one in saved.campaigns}
+        self.living = Counter(one.symbol for one in saved.campaigns)
         self._over = dict.fromkeys(saved.over)
         self._names = saved.names
         self._phases = {key: (phase, confidence) for key, phase, confidence in saved.phases}
@@ -209,6 +216,9 @@ class CampaignBook:
     def _end(self, campaign: Campaign) -> None:
         del self.campaigns[campaign.campaign]
         del self._by_key[campaign.key]
+        self.living[campaign.symbol] -= 1
+        if not self.living[campaign.symbol]:
+            del self.living[campaign.symbol]
         # An expired campaign never held anything: a later pattern of its range may try again.
         if campaign.state is not CampaignState.EXPIRED:
             self._over[campaign.key] = None

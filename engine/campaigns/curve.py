@@ -57,11 +57,22 @@ class Purse(msgspec.Struct):
             self.held[number] = held
             self.held = dict(sorted(self.held.items()))
 
-    def pnl(self, marks: Float64) -> Decimal:
+    def pnl(self, prices: "Prices") -> Decimal:
         worth = self.flow
         for number, held in self.held.items():
-            worth = MONEY.add(worth, MONEY.multiply(held, mark_price(float(marks[number]))))
+            worth = MONEY.add(worth, MONEY.multiply(held, prices[number]))
         return worth
+
+
+class Prices(dict[int, Decimal]):
+    """The marks of one moment as money, by instrument number; each is made once, when it is read."""
+
+    def __init__(self, marks: Float64) -> None:
+        self._marks = marks
+
+    def __missing__(self, number: int) -> Decimal:
+        price = self[number] = mark_price(float(self._marks[number]))
+        return price
 
 
 class CurveState(msgspec.Struct, frozen=True):
@@ -93,7 +104,7 @@ class Curve:
         self._cash = session.cash
         shortest_ns = min((LENGTH_NS[name] for name in session.detect_on), default=LONGEST_NS)
         self._interval_ns = min(max(shortest_ns, SHORTEST_NS), LONGEST_NS)
-        yield self._point(ACCOUNT, session.time_ns, marks)
+        yield self._point(ACCOUNT, session.time_ns, Prices(marks))
 
     def border_after(self, time_ns: int) -> int:
         """The first border of a sampling interval beyond `time_ns`."""
@@ -104,15 +115,17 @@ class Curve:
         number, point_value = instrument
         quantity = MONEY.multiply(fill.quantity, point_value)
         signed = quantity if fill.side is Side.BUY else quantity.copy_negate()
+        prices = Prices(marks)
         for name in dict.fromkeys((ACCOUNT, campaign)):
             self._purses.setdefault(name, Purse()).book(number, signed, fill.price, fill.costs)
-            yield self._point(name, fill.time_ns, marks)
+            yield self._point(name, fill.time_ns, prices)
 
     def sample(self, time_ns: int, marks: Float64) -> Iterator[CurvePoint]:
         """A point on each curve that holds something."""
+        prices = Prices(marks)
         for name, purse in self._purses.items():
             if purse.held:
-                yield self._point(name, time_ns, marks)
+                yield self._point(name, time_ns, prices)
 
     def end(self, campaign: str) -> None:
         """The campaign is over; what it still holds stays with the account."""
@@ -125,9 +138,9 @@ class Curve:
     def load(self, state: CurveState) -> None:
         self._cash, self._interval_ns, self._purses = state.cash, state.interval_ns, state.purses
 
-    def _point(self, name: str, time_ns: int, marks: Float64) -> CurvePoint:
+    def _point(self, name: str, time_ns: int, prices: Prices) -> CurvePoint:
         purse = self._purses[name]
-        pnl = purse.pnl(marks)
+        pnl = purse.pnl(prices)
         purse.peak = max(purse.peak, pnl)
         purse.points += 1
         purse.time_ns = max(purse.time_ns, time_ns)

@@ -50,6 +50,8 @@ class Excursions:
         self._trades: Float64 = np.zeros((0, 3))
         self._first: Int64 = np.full(count, NOBODY, np.int64)
         self._next: Int64 = np.zeros(0, np.int64)
+        self._block: MarketBlock | None = None
+        self._columns: tuple[Column, ...] | None = None
 
     @property
     def groups(self) -> Iterable[str]:
@@ -62,11 +64,12 @@ class Excursions:
 
     def walk(self, block: MarketBlock, start: int, stop: int, border_ns: int) -> int:
         """Fold rows [start, stop) up to the first whose line time is at or past the border: that row."""
-        columns = _columns(block)
-        if columns is None:
+        if block is not self._block:
+            self._block, self._columns = block, _columns(block)
+        if self._columns is None:
             return stop
         lanes = (self._on_trades, self._smallest, self._rows, self._first, self._next, self._trades)
-        given: tuple[Column, ...] = (*columns, *lanes)
+        given: tuple[Column, ...] = (*self._columns, *lanes)
         return walk(start, stop, border_ns, isinstance(block, Trades), *given)
 
     def trust(self, number: int, price: float) -> None:
@@ -133,6 +136,8 @@ def _columns(block: MarketBlock) -> tuple[Column, ...] | None:
 
 def _frozen(column: Column) -> Column:
     """A read-only view: Numba compiles one kernel per combination of writable columns."""
+    if not column.flags.writeable:
+        return column
     view = column[:]
     view.flags.writeable = False
     return view

@@ -1,15 +1,10 @@
-"""The life of a campaign as one table, and how campaigns are named.
+"""The life of a campaign as one table.
 
 An edge that is not in `EDGES` does not exist; states without outgoing edges are terminal. The
 value of an edge is the kind of the CampaignChange that announces it.
 """
 
-import re
-from datetime import date, timedelta
-from typing import NamedTuple
-
-from engine.messages import CampaignState, EventKind
-from engine.timeframes import DAY_NS
+from engine.messages import CampaignState, EventKind, Phase
 
 FORMED = "CAMPAIGN_FORMED"
 ACTIVATED = "CAMPAIGN_ACTIVATED"
@@ -47,6 +42,12 @@ PATTERNS = (EventKind.SPRING, EventKind.TEST, EventKind.SOS, EventKind.LPS)
 FAILURES = (EventKind.SPRING_FAILED, EventKind.RANGE_FAILED)
 """Events after which the structure no longer stands."""
 
+MARKUP = Phase.E
+"""The phase in which an active campaign is in markup."""
+
+OPPOSITE = EventKind.SPRING
+"""Of the other side, what ends a markup: an upthrust after distribution."""
+
 FOLLOWERS: dict[EventKind, tuple[EventKind, ...]] = {
     EventKind.SPRING: PATTERNS,
     EventKind.TEST: PATTERNS,
@@ -54,30 +55,3 @@ FOLLOWERS: dict[EventKind, tuple[EventKind, ...]] = {
     EventKind.LPS: (EventKind.LPS,),
 }
 """Which pattern may follow which; after a failed SOS the sequence begins anew."""
-
-
-class CampaignName(NamedTuple):
-    symbol: str
-    date: str
-    ordinal: int
-
-
-_NAME = re.compile(r"^(.+)-(\d{4}-\d{2}-\d{2})(?:\.(\d+))?$")
-
-
-def base_name(symbol: str, range_start_ns: int) -> str:
-    """`{symbol}-{UTC date of the first range bar}`."""
-    return f"{symbol}-{date(1970, 1, 1) + timedelta(days=range_start_ns // DAY_NS)}"
-
-
-def numbered_name(base: str, ordinal: int) -> str:
-    """The first campaign of a base name carries it plainly, the second as `.2`, and so on."""
-    return base if ordinal == 1 else f"{base}.{ordinal}"
-
-
-def parse_name(campaign: str) -> CampaignName:
-    """Inverse of naming; symbols may hold dashes and slashes. Raises ValueError."""
-    found = _NAME.match(campaign)
-    if found is None:
-        raise ValueError(f"campaign id must be symbol-YYYY-MM-DD[.n], was {campaign}")
-    return CampaignName(found[1], found[2], int(found[3] or 1))

@@ -11,7 +11,7 @@ from engine.blocks import MarketBlock
 from engine.campaigns import clock, positions
 from engine.campaigns.book import CampaignBook
 from engine.campaigns.entries import Candidate, admit, warned
-from engine.campaigns.lifecycle import FAILURES, FOLLOWERS, FORMED, PATTERN, PATTERNS
+from engine.campaigns.lifecycle import FAILURES, FOLLOWERS, FORMED, MARKUP, OPPOSITE, PATTERN, PATTERNS
 from engine.campaigns.lots import ZERO
 from engine.campaigns.moments import LONG, Proposals, Proposer, candidate
 from engine.campaigns.settings import CampaignSettings
@@ -32,13 +32,13 @@ from engine.messages import (
     Leg,
     Message,
     NotSent,
-    Phase,
     PhaseChange,
     Rejected,
     StrategyMark,
     Watched,
 )
 from engine.ports import Item, Strategy
+from engine.sightings import Sightings
 
 ENDINGS: dict[type[Message], str] = {
     Rejected: "rejected",
@@ -82,15 +82,25 @@ class CampaignManager:
     def process(self, message: Item) -> Iterable[Item]:
         if isinstance(message, MarketBlock):
             self._book.bars.see(message)
-            return (message,)
+            return (message,) if message.known is None else self._learn(message, message.known)
         if isinstance(message, BarTaint):
             self._book.taint(message)
             return (message,)
         return self._react(message) if type(message) in HEARD else (message,)
 
+    def _learn(self, block: MarketBlock, known: Sightings) -> Iterator[Item]:
+        """Market ends a piece at a point that may concern a campaign: only the last one may."""
+        yield block
+        self._book.follow(known.phases)
+        self._book.advance(known.decision_ns)
+        detections = known.concerning(self._book.living)
+        if detections is not None:
+            yield from self._detect(detections)
+
     def _react(self, message: Message) -> Iterator[Item]:
         yield message
         if isinstance(message, Detections):
+            self._book.follow(message.phases)
             self._book.advance(message.decision_ns)
             yield from self._detect(message)
         elif isinstance(message, Watched):
@@ -156,9 +166,8 @@ class CampaignManager:
     # ------------------------------------------------------------------------------- facts
 
     def _phase(self, change: PhaseChange) -> Iterator[Message]:
-        self._book.set_phase((change.symbol, change.timeframe, change.direction), change.phase, change.confidence)
         campaign = self._book.find((change.symbol, change.timeframe, change.direction, change.range_start_ns))
-        if campaign is None or change.phase is not Phase.E:
+        if campaign is None or change.phase is not MARKUP:
             return
         yield from clock.hear(self._book, campaign, "phase E")
         if campaign.state is CampaignState.ACTIVE:
@@ -233,7 +242,7 @@ class CampaignManager:
 
     def _opposite(self, event: Event, decision: _Decision) -> None:
         """An upthrust after distribution ends a markup of the same symbol and timeframe."""
-        if event.kind is not EventKind.SPRING or event.score < self._settings.opposite_score:
+        if event.kind is not OPPOSITE or event.score < self._settings.opposite_score:
             return
         for campaign in self._book.campaigns.values():
             here = (campaign.symbol, campaign.timeframe) == (event.symbol, event.timeframe)

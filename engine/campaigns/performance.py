@@ -5,7 +5,7 @@ quantity-weighted prices over all its fills. The campaign manager folds the same
 reader of a stored stream and the engine that wrote it agree to the last digit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -26,6 +26,7 @@ from engine.messages import (
     Role,
     Side,
 )
+from engine.sightings import Shown
 
 ENDED = (CampaignState.COMPLETED, CampaignState.INVALIDATED, CampaignState.EXPIRED)
 
@@ -110,8 +111,7 @@ class TradeLedger:
             case Fill():
                 return self._fill(message) if is_grouped(message) else None
             case Detections():
-                for change in message.phases:
-                    self._note(change)
+                self.learn(message.phases)
             case Intent(action=Action.ENTER):
                 key = (message.symbol, message.timeframe, message.direction)
                 plan = _Plan(message.timeframe, self._phases.get(key, Phase.WARMUP), message.stop_price)
@@ -129,10 +129,11 @@ class TradeLedger:
         self.closed, self._lots, self._sides, self._plans = state.closed, state.lots, state.sides, state.plans
         self._phases = dict(state.phases)
 
-    def _note(self, change: PhaseChange) -> None:
+    def learn(self, phases: Iterable[PhaseChange | Shown]) -> None:
         """Direction 0 speaks for both directions."""
-        for direction in (change.direction,) if change.direction else (1, -1):
-            self._phases[change.symbol, change.timeframe, direction] = change.phase
+        for one in phases:
+            for direction in (one.direction,) if one.direction else (1, -1):
+                self._phases[one.symbol, one.timeframe, direction] = one.phase
 
     def _fill(self, fill: Fill) -> Trade | None:
         lot = folded(self._lots.get(fill.group, Lot()), fill)

@@ -6,7 +6,7 @@ whatever the rules say, the last step keeps the law: no approval leaves projecte
 above the limit. With no rules nothing is approved.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -63,6 +63,7 @@ from engine.risk.rules import load
 from engine.risk.settings import RiskSettings
 from engine.risk.sizing import Sized, size
 from engine.risk.units import amount, on_wire
+from engine.sightings import by_point
 
 ALERT_COOLDOWN_NS: Final = 300 * 10**9
 """A state of heat is alerted to once in this time (wyckoff.md 6.2); crossings are always told."""
@@ -72,12 +73,19 @@ REPLACED = "replaced"
 
 TERMINAL = (CampaignState.COMPLETED, CampaignState.INVALIDATED, CampaignState.EXPIRED)
 
+APPLIED = frozenset((
+    Fill, Accepted, Cancelled, Expired, Rejected, NotSent, SessionStart, AccountState, ExternalOrder, CampaignChange,
+    FeedStatus, Health, Watched, Command,
+))  # fmt: skip
+"""Facts that change what the gate knows."""
 
 HEATING = (
     SessionStart, AccountState, ExternalOrder, Fill, Accepted, Rejected, Cancelled, Expired, NotSent,
     Watched, Heartbeat, EndOfFeed,
 )  # fmt: skip
 """Facts after which heat is looked at. Never a market block: where one ends is nobody's decision."""
+
+HEARD = APPLIED.union(HEATING)
 
 
 NEVER_LOOKED: Final = (-1, -1)
@@ -128,6 +136,8 @@ class RiskGate:
 
     def process(self, message: Item) -> Iterable[Item]:
         if isinstance(message, MarketBlock):
+            if message.known is not None and not self._is_at_rest:
+                return self._along(message)
             self.portfolio.marks.fold(message)
             return (message,)
         if isinstance(message, Intent):
@@ -137,8 +147,11 @@ class RiskGate:
             if self._is_at_rest:
                 return (message,)
             return (message, *self._look(message.decision_ns), *self._heat_change(message.decision_ns))
+        kind = type(message)
+        if kind not in HEARD or (isinstance(message, CampaignChange) and message.state not in TERMINAL):
+            return (message,)
         before = self.portfolio.version
-        lost = [*self._apply(message)]
+        lost = [*self._apply(message)] if kind in APPLIED else []
         if isinstance(message, HEATING):
             if self.portfolio.version != before:
                 lost += self._look(message.time_ns)
@@ -336,6 +349,16 @@ class RiskGate:
     def _is_at_rest(self) -> bool:
         """Heat is 0, was told so, and no price can change that."""
         return self.heat is HeatState.NORMAL and self.portfolio.is_flat
+
+    def _along(self, block: MarketBlock) -> Iterator[Item]:
+        """Losses and heat are looked at after each point at which something became known."""
+        for piece in by_point(block):
+            self.portfolio.marks.fold(piece)
+            yield piece
+            if piece.known is not None:
+                decision_ns = piece.known.decision_ns
+                yield from self._look(decision_ns)
+                yield from self._heat_change(decision_ns)
 
     def _heat_change(self, time_ns: int) -> tuple[HeatChange, ...]:
         """The transition that the last fact or verdict made; none while heat is not computable."""

@@ -5,9 +5,9 @@ trades is marked by trades; one that matches on bars, by the close of its smalle
 outside. Floats become money only when a decision asks for equity, and only where a mark moved.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
-from operator import mul
 
 import msgspec
 import numpy as np
@@ -133,7 +133,7 @@ class Holdings:
     def __init__(self) -> None:
         self._net: dict[int, Decimal] = {}
         self._units: dict[int, int | None] = {}
-        self._whole: list[int] = []
+        self._whole: list[int | None] = []
         self._numbers: npt.NDArray[np.intp] = np.empty(0, np.intp)
         self._worth: Decimal | None = Decimal(0)
         self._seen = -1
@@ -152,8 +152,7 @@ class Holdings:
         # By number, never in the order of history: a restored gate must add up the same.
         self._net = dict(sorted(self._net.items()))
         self._numbers = np.array(list(self._net), np.intp)
-        units = [self._units[one] for one in self._net]
-        self._whole = [one for one in units if one is not None]
+        self._whole = [self._units[one] for one in self._net]
         self._seen = -1
 
     def worth(self, marks: Marks) -> Decimal | None:
@@ -170,19 +169,23 @@ class Holdings:
     def _value(self, marks: Marks) -> Decimal | None:
         if not self._net:
             return Decimal(0)
-        prices = marks.price[self._numbers]
-        wholes = np.rint(prices * MARK_SCALE)
-        # Dividing rounds correctly, so what comes back is the mark itself or another number.
-        exact = (wholes / MARK_SCALE == prices) & (np.abs(wholes) < EXACT_BELOW)
-        if exact.all() and len(self._whole) == len(prices):
-            total = sum(map(mul, self._whole, wholes.astype(np.int64).tolist()))
-            return MONEY.scaleb(MONEY.create_decimal(total), -NET_DIGITS - MARK_DIGITS)
-        return self._added_up(prices)
+        prices: list[float] = marks.price[self._numbers].tolist()
+        total = 0
+        for units, price in zip(self._whole, prices, strict=True):
+            scaled = price * MARK_SCALE
+            if units is None or not abs(scaled) < EXACT_BELOW:
+                return self._added_up(prices)
+            whole = round(scaled)
+            # Dividing rounds correctly, so what comes back is the mark itself or another number.
+            if whole / MARK_SCALE != price:
+                return self._added_up(prices)
+            total += units * whole
+        return MONEY.scaleb(MONEY.create_decimal(total), -NET_DIGITS - MARK_DIGITS)
 
-    def _added_up(self, prices: Float64) -> Decimal | None:
+    def _added_up(self, prices: Sequence[float]) -> Decimal | None:
         """The same sum where a mark or a quantity has more decimals than the integers keep."""
         total = Fraction(0)
-        for net, price in zip(self._net.values(), prices.tolist(), strict=True):
+        for net, price in zip(self._net.values(), prices, strict=True):
             if price != price:
                 return None
             total += Fraction(net) * Fraction(mark_price(price))

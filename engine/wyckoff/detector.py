@@ -1,8 +1,8 @@
 """PhaseDetector: the stage that recognises Wyckoff structure as bars close.
 
-It runs one kernel over the closed bars of a block, puts the detector's columns on them, and where
-something became known it cuts the block: the rows and bars up to that close, then one Detections
-for it, then the rest. A block in which nothing became known passes whole.
+It runs one kernel over the closed bars of a block and puts the detector's columns on them, and what
+became known on the block. As messages that is: the rows and bars up to a close, then one Detections
+for it, then the rest.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,19 +12,18 @@ import numpy as np
 
 from engine.blocks import PARTIAL, Bars, Column, MarketBlock
 from engine.instruments import ASSET_CLASSES, InstrumentTable
-from engine.messages import FOREVER_NS, Detections, Event, PhaseChange, StrategyMark
+from engine.messages import StrategyMark
 from engine.ports import Item, Strategy
+from engine.sightings import Concern, Concerns, spread
 from engine.timeframes import TIMEFRAMES
 from engine.wyckoff.clusters import SCRATCH
 from engine.wyckoff.gates import COUNT
+from engine.wyckoff.known import Found, Teller
 from engine.wyckoff.layout import BARS, OUT_REALS, OUT_WHOLES, RECORDS, State, empty_state
 from engine.wyckoff.scan import Decor, Feed, Output, Rules, scan
-from engine.wyckoff.scribe import Record, Scribe, drained
+from engine.wyckoff.scribe import Scribe
 from engine.wyckoff.settings import DetectorSettings
 from engine.wyckoff.timeofday import clock_of, entries_of
-
-Known = Event | PhaseChange | StrategyMark
-
 
 SIDES = (1, -1)
 
@@ -51,8 +50,9 @@ class DetectorSnapshot(msgspec.Struct, frozen=True):
 class PhaseDetector:
     """Detects on the timeframes `detect_on` of the session's `timeframes`; others pass undetected.
 
-    `lateness_ns` separates a bar's close from the time decisions about it carry. Raises ValueError
-    where `detect_on` names a timeframe the session does not have.
+    `lateness_ns` separates a bar's close from the time decisions about it carry. `folded` leaves what
+    became known on the blocks, for a line that cuts them only where `concerns` says so. Raises
+    ValueError where `detect_on` names a timeframe the session does not have.
     """
 
     def __init__(
@@ -63,6 +63,9 @@ class PhaseDetector:
         detect_on: tuple[str, ...],
         lateness_ns: int = 0,
         strategies: Sequence[Strategy] = (),
+        *,
+        folded: bool = False,
+        concerns: Concerns = lambda seen, direction: Concern.ALWAYS,
     ) -> None:
         for name in detect_on:
             if name not in timeframes:
@@ -74,9 +77,9 @@ class PhaseDetector:
             np.zeros((RECORDS, OUT_WHOLES), np.int64), np.zeros((RECORDS, OUT_REALS)), np.zeros(2, np.int64),
             np.zeros(SCRATCH),
         )  # fmt: skip
-        self._settings = settings.hash
         self._scribe = Scribe(table, timeframes, lateness_ns, settings.hash)
-        self._lateness_ns = lateness_ns
+        self._teller = Teller(self._scribe, lateness_ns, settings.hash, concerns)
+        self._folded = folded
         self._strategies = tuple(strategies)
         self._line_time_ns = 0
 
@@ -96,10 +99,10 @@ class PhaseDetector:
         if message.closed is None or len(message.closed) == 0:
             yield message
         else:
-            closed, records = self._detect(message.closed)
-            block = message.derive(closed=closed)
-            known = self._known(records, closed)
-            yield from self._cut(block, closed, known) if known else (block,)
+            found = self._detect(message.closed)
+            block = message.derive(closed=found.bars)
+            block.known = self._teller.tell(block, found, self._line_time_ns)
+            yield from (block,) if self._folded else spread(block)
         self._line_time_ns = message.line_time_ns
 
     def snapshot(self) -> bytes:
@@ -131,30 +134,26 @@ class PhaseDetector:
             for array, content in zip(arrays, saved.arrays, strict=True):
                 array[saved.slot] = np.frombuffer(content, array.dtype).reshape(array.shape[1:])
 
-    def _detect(self, bars: Bars) -> tuple[Bars, list[Record]]:
-        """The bars with columns of their own, and all records in bar order."""
+    def _detect(self, bars: Bars) -> Found:
         rows = len(bars)
         feed = Feed(*(_read_only(getattr(bars, name)) for name in Feed._fields))
         decor = Decor(*(np.empty(rows, Bars.COLUMNS[name]) for name in Decor._fields))
-        confirming = (
-            bars.instrument, bars.timeframe, bars.open_ns, bars.close_ns, bars.high, bars.low, bars.close, decor.atr,
-        )  # fmt: skip
-        records: list[Record] = []
+        wholes, reals = [], []
         row = 0
         while row < rows:
             row = scan(row, feed, decor, self._state, self._rules, self._clock, self._output)
-            records += drained(self._output.wholes, self._output.reals, int(self._output.used[0]), confirming)
+            used = int(self._output.used[0])
+            wholes.append(self._output.wholes[:used].copy())
+            reals.append(self._output.reals[:used].copy())
             self._output.used[:] = 0
-        return bars.derive(**decor._asdict()), records
+        detected = bars.derive(**decor._asdict())
+        return Found(detected, np.concatenate(wholes), np.concatenate(reals), self._marks(detected))
 
-    def _known(self, records: list[Record], bars: Bars) -> list[tuple[int, Known]]:
-        """(bar row, what became known), in bar order; a bar's marks come after its events."""
-        known: list[tuple[int, Known]] = [(record.row, self._scribe.write(record)) for record in records]
-        for strategy in self._strategies:
-            known += self._marked(strategy, bars)
-        return sorted(known, key=lambda pair: pair[0]) if self._strategies else known
+    def _marks(self, bars: Bars) -> list[tuple[int, StrategyMark]]:
+        """With the rows of their bars, strategy by strategy."""
+        return [mark for strategy in self._strategies for mark in self._marked(strategy, bars)]
 
-    def _marked(self, strategy: Strategy, bars: Bars) -> Iterator[tuple[int, Known]]:
+    def _marked(self, strategy: Strategy, bars: Bars) -> Iterator[tuple[int, StrategyMark]]:
         wanted = strategy.marks(bars) & (self._rules.places[bars.timeframe] >= 0) & (bars.source != PARTIAL)
         for row in np.flatnonzero(wanted).tolist():
             yield (
@@ -167,36 +166,6 @@ class PhaseDetector:
                     close=float(bars.close[row]),
                 ),
             )
-
-    def _cut(self, block: MarketBlock, bars: Bars, known: list[tuple[int, Known]]) -> Iterator[Item]:
-        """Pieces of the block, each ending where the bars of one close are all out, and Detections.
-
-        A piece without rows announces no line time that was not announced before it: the rows that
-        prove it come later.
-        """
-        rows_done = bars_done = first = 0
-        line_time_ns = self._line_time_ns
-        for last, bars_to, rows_to in _borders(block, bars, known):
-            piece = block.piece((rows_done, rows_to), (bars_done, bars_to))
-            if rows_to == rows_done:
-                piece.line_time_ns = line_time_ns
-            yield piece
-            line_time_ns = piece.line_time_ns
-            members = [one for _, one in known[first : last + 1]]
-            yield self._detections(int(bars.close_ns[bars_to - 1]), members)
-            rows_done, bars_done, first = rows_to, bars_to, last + 1
-        if len(block) == 0 or rows_done < len(block) or bars_done < len(bars):
-            yield block.piece((rows_done, len(block)), (bars_done, len(bars)))
-
-    def _detections(self, close_ns: int, members: Sequence[Known]) -> Detections:
-        return Detections(
-            time_ns=close_ns,
-            decision_ns=close_ns + self._lateness_ns,
-            events=tuple(one for one in members if isinstance(one, Event)),
-            phases=tuple(one for one in members if isinstance(one, PhaseChange)),
-            marks=tuple(one for one in members if isinstance(one, StrategyMark)),
-            settings=self._settings,
-        )
 
 
 def rules_of(
@@ -220,17 +189,6 @@ def rules_of(
         ticks=np.array([float(one.tick) for one in table.all]),
         higher=higher,
     )
-
-
-def _borders(block: MarketBlock, bars: Bars, known: list[tuple[int, Known]]) -> Iterator[tuple[int, int, int]]:
-    """For each close at which something became known: the last of `known` that belongs to it, and
-    the bars and rows that go before its Detections."""
-    places = np.array([row for row, _ in known])
-    lasts = np.flatnonzero(np.diff(bars.close_ns[places], append=FOREVER_NS))
-    closes = np.flatnonzero(np.diff(bars.close_ns, append=FOREVER_NS)) + 1
-    bars_to = closes[np.searchsorted(closes, places[lasts], side="right")]
-    rows_to = np.minimum(len(block), bars.release[bars_to - 1] - block.sequence)
-    return zip(lasts.tolist(), bars_to.tolist(), rows_to.tolist(), strict=True)
 
 
 def _read_only(column: Column) -> Column:

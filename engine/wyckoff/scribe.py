@@ -101,8 +101,8 @@ class Scribe:
 
     def __init__(self, table: InstrumentTable, timeframes: tuple[str, ...], lateness_ns: int, settings: str) -> None:
         self._settings = settings
-        self._symbols = table.symbols
-        self._timeframes = timeframes
+        self.symbols = table.symbols
+        self.timeframes = timeframes
         self._lateness_ns = lateness_ns
 
     def write(self, record: Record) -> Event | PhaseChange:
@@ -113,7 +113,7 @@ class Scribe:
         wholes, reals, bar = record
         kind, side, open_ns = KINDS[wholes[OUT_KIND]], wholes[OUT_SIDE], bar.open_ns
         assert kind is not None
-        symbol, timeframe = self._symbols[bar.instrument], self._timeframes[bar.timeframe]
+        symbol, timeframe = self.symbols[bar.instrument], self.timeframes[bar.timeframe]
         support, resistance = real_levels(side, reals)
         low_strength, top_strength = reals[OUT_SUPPORT_STRENGTH], reals[OUT_RESISTANCE_STRENGTH]
         stem = f"{symbol}:{timeframe}:{side:+d}:"
@@ -167,8 +167,8 @@ class Scribe:
         wholes, reals, bar = record
         support, resistance = real_levels(wholes[OUT_SIDE], reals)
         return PhaseChange(
-            symbol=self._symbols[bar.instrument],
-            timeframe=self._timeframes[bar.timeframe],
+            symbol=self.symbols[bar.instrument],
+            timeframe=self.timeframes[bar.timeframe],
             direction=wholes[OUT_SIDE],
             previous=PHASES[wholes[OUT_VARIANT]],
             phase=PHASES[wholes[OUT_PHASE]],
@@ -185,10 +185,10 @@ class Scribe:
         )
 
     def symbol(self, bars: Bars, row: int) -> str:
-        return self._symbols[int(bars.instrument[row])]
+        return self.symbols[int(bars.instrument[row])]
 
     def timeframe(self, bars: Bars, row: int) -> str:
-        return self._timeframes[int(bars.timeframe[row])]
+        return self.timeframes[int(bars.timeframe[row])]
 
 
 def real_levels(side: int, reals: list[float]) -> tuple[float, float]:

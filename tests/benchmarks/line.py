@@ -1,6 +1,6 @@
 """Rows a second through the whole line, in three shapes, each in a process of its own.
 
-`python -m tests.benchmarks.line` prints a table: rows, seconds (best of the runs), rows/s, the
+`python -m tests.benchmarks.line` prints a table: rows, seconds and user CPU seconds (best of the runs), rows/s, the
 share of bars during which a position was open, decisions, and peak memory. Kernels are compiled
 before the clock starts, the market is made before it starts, and a first run is thrown away.
 Absolute figures belong to one machine; compare runs of one machine only.
@@ -18,10 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.blocks import MarketBlock
-from engine.campaigns.performance import TradeLedger
+from engine.campaigns.performance import Trade
 from engine.collector import settle
-from engine.messages import Message
-from engine.ports import Item
 from tests.lines import Recorded, config, line, recorded
 from tests.markets import bar_market, trade_market
 
@@ -35,29 +33,15 @@ SHAPES: dict[str, tuple[str, Callable[[], Recorded]]] = {
 }
 
 
-class Exposure:
-    """Sink that adds up for how long positions were open."""
-
-    def __init__(self, market: Recorded) -> None:
-        self._ledger = TradeLedger(market.table)
-
-    def write(self, item: Item) -> None:
-        if isinstance(item, Message):
-            self._ledger.add(item)
-
-    def share(self, span_ns: int, symbols: int) -> float:
-        """Of all (symbol, time) of the session. Legs of one symbol that overlap count once."""
-        held = 0
-        until: dict[str, int] = {}
-        for trade in sorted(self._ledger.closed, key=lambda one: one.entry_ns):
-            begins = max(trade.entry_ns, until.get(trade.symbol, 0))
-            held += max(0, trade.exit_ns - begins)
-            until[trade.symbol] = max(until.get(trade.symbol, 0), trade.exit_ns)
-        return held / (span_ns * symbols)
-
-    @property
-    def trades(self) -> int:
-        return len(self._ledger.closed)
+def exposure(trades: Sequence[Trade], span_ns: int, symbols: int) -> float:
+    """Share of all (symbol, time) during which a position was open. Legs of one symbol that overlap count once."""
+    held = 0
+    until: dict[str, int] = {}
+    for trade in sorted(trades, key=lambda one: one.entry_ns):
+        begins = max(trade.entry_ns, until.get(trade.symbol, 0))
+        held += max(0, trade.exit_ns - begins)
+        until[trade.symbol] = max(until.get(trade.symbol, 0), trade.exit_ns)
+    return held / (span_ns * symbols)
 
 
 def measure(shape: str) -> dict[str, Any]:
@@ -66,25 +50,27 @@ def measure(shape: str) -> dict[str, Any]:
     blocks = [row for row in market.rows if isinstance(row, MarketBlock)]
     rows = sum(map(len, blocks))
     span_ns = int(blocks[-1].row_ns.max() - blocks[0].row_ns.min())
-    seconds = []
+    seconds, user_seconds = [], []
     settle()
     settings = config()
     for _ in range(1 + RUNS):
-        exposure = Exposure(market)
-        built = line(market, settings, sinks=[exposure])
+        built = line(market, settings)
         facts = list(market.facts(CHUNK))
-        begins = perf_counter()
+        begins, user_begins = perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_utime
         for fact in facts:
             built.chain.push(fact)
         seconds.append(perf_counter() - begins)
-    best = min(seconds[1:])
+        user_seconds.append(resource.getrusage(resource.RUSAGE_SELF).ru_utime - user_begins)
+    best, user = min(seconds[1:]), min(user_seconds[1:])
+    closed = built.ledger.trades.closed
     return {
         "shape": SHAPES[shape][0],
         "rows": rows,
         "seconds": best,
+        "user_seconds": user,
         "rows_per_second": rows / best,
-        "in_market": exposure.share(span_ns, len(market.table)),
-        "trades": exposure.trades,
+        "in_market": exposure(closed, span_ns, len(market.table)),
+        "trades": len(closed),
         "decisions": built.tap.digest.count,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "digest": built.tap.digest.hex[:16],
@@ -93,14 +79,27 @@ def measure(shape: str) -> dict[str, Any]:
 
 def show(results: Sequence[dict[str, Any]]) -> None:
     table = Table(title=f"The whole line, fused, best of {RUNS}")
-    for name in ("shape", "seconds", "rows/s", "in the market", "trades", "decisions", "peak MB", "digest"):
+    for name in (
+        "shape",
+        "seconds",
+        "user s",
+        "rows/s",
+        "rows/user s",
+        "in the market",
+        "trades",
+        "decisions",
+        "peak MB",
+        "digest",
+    ):
         table.add_column(name, justify="left" if name in ("shape", "digest") else "right")
     for one in results:
         table.add_row(
-            one["shape"], f"{one['seconds']:.2f}", f"{one['rows_per_second']:,.0f}", f"{one['in_market']:.1%}",
-            f"{one['trades']:,}", f"{one['decisions']:,}", f"{one['peak_mb']:.0f}", one["digest"],
+            one["shape"], f"{one['seconds']:.2f}", f"{one['user_seconds']:.2f}", f"{one['rows_per_second']:,.0f}",
+            f"{one['rows'] / one['user_seconds']:,.0f}",
+            f"{one['in_market']:.1%}", f"{one['trades']:,}", f"{one['decisions']:,}", f"{one['peak_mb']:.0f}",
+            one["digest"],
         )  # fmt: skip
-    Console(width=120).print(table)
+    Console(width=150).print(table)
 
 
 def main() -> None:

@@ -5,9 +5,10 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from engine.campaigns.lifecycle import EDGES, TERMINAL, base_name, numbered_name, parse_name
+from engine.campaigns.lifecycle import EDGES, TERMINAL
 from engine.campaigns.watches import Purpose, Watches
 from engine.messages import Action, CampaignChange, CampaignState, EventKind, Phase, StrategyMark, Unwatch, Watch
+from engine.naming import base_name, numbered_name, parse_name
 from tests.campaigns.campaign_makers import (
     CAMPAIGN,
     Line,

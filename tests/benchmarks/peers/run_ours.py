@@ -41,6 +41,7 @@ from engine.messages import (
     WatchKind,
 )
 from engine.ports import Item, Moment, Proposal
+from engine.sightings import Concern
 from engine.timeframes import MINUTE_NS, TIMEFRAMES
 from tests.benchmarks.peers.measured import main
 from tests.benchmarks.peers.strategy import TICKS_PER_UNIT, Plan, Trade
@@ -228,7 +229,8 @@ class Prepared:
         tables["paper"] |= FREE
         manager = type("PlannedTrailing", (Trailing,), {"plan": self.plan})
         strategy = mock.patch.object(app, "strategy", return_value=Breakout(self.plan))
-        with strategy, mock.patch.object(app, "CampaignManager", manager):
+        unconcerned = mock.patch.object(app, "concern", return_value=Concern.NEVER)
+        with strategy, unconcerned, mock.patch.object(app, "CampaignManager", manager):
             return app.build_line(parse(tables, "bench"), self.start, self.table, sinks=[self.fills])
 
 

@@ -6,16 +6,20 @@ RUNS ?= 1000000
 REPEATS ?= 3
 KINDS ?= trades bars busy
 SHARE ?= 1
+MINUTES ?= 24
+CUTS ?= 10000
+LIVE_MINUTES ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := configs/lock
+VENDOR := engine/monitor/static/vendor
 STOCKS := from importlib.util import find_spec as f; print(f('bokeh_sampledata').submodule_search_locations[0] + '/_data/stocks.csv.gz')
 PINNED := --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-annotate \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 COMPILE := $(BIN)/pip-compile $(PINNED)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check bench bench-peers lock-peers soak fuzz format lock clean
+.PHONY: page bench-monitor help demo test check bench bench-peers lock-peers soak soak-live faults bench-live fuzz format lock clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -46,9 +50,37 @@ bench: $(VENV)/.dev
 bench-peers: $(VENV)/.dev
 	REPEATS=$(REPEATS) KINDS="$(KINDS)" SHARE=$(SHARE) $(BIN)/python -m tests.benchmarks.peers
 
+## make page    the chart libraries of the monitor's page, from npm, by their hashes (needs npm)
+page: $(VENDOR)/.installed
+
+$(VENDOR)/.installed: engine/monitor/package.json engine/monitor/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed once, for the chart libraries (Debian: apt-get install npm)"; exit 1; }
+	mkdir -p build/page $(VENDOR)/lightweight-charts $(VENDOR)/uplot
+	cp engine/monitor/package.json engine/monitor/package-lock.json build/page/
+	npm ci --prefix build/page --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd build/page/node_modules/lightweight-charts && cp LICENSE dist/lightweight-charts.standalone.production.mjs $(CURDIR)/$(VENDOR)/lightweight-charts/
+	cd build/page/node_modules/uplot && cp LICENSE dist/uPlot.esm.js dist/uPlot.min.css $(CURDIR)/$(VENDOR)/uplot/
+	touch $@
+
+## make bench-monitor  1,000 WebSocket clients, 5 % of which never read
+bench-monitor: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks.monitor
+
 ## make soak    the laws with many more examples than the suite has time for
 soak: $(VENV)/.dev
 	WYCKOFF_SOAK=1 $(BIN)/python -m pytest -n 2 -m "slow or not slow"
+
+## make soak-live  a day in 24 minutes, thousands of reconnects: memory, files and tasks flat; MINUTES=24 CUTS=10000
+soak-live: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks.soak --minutes $(MINUTES) --reconnects $(CUTS)
+
+## make faults  what goes wrong with venues, processes and hosts, each against a whole trading session
+faults: $(VENV)/.dev
+	$(BIN)/python -m tests.faults
+
+## make bench-live  frame to verdict, loop lag, memory on 2,000 trades/s with faults, then the replay; LIVE_MINUTES=1
+bench-live: $(VENV)/.dev
+	$(BIN)/python -m tests.benchmarks.live_session --minutes $(LIVE_MINUTES)
 
 ## make fuzz    what readers and codecs make of 1,000,000 odd inputs; RUNS=... for another number
 fuzz: $(VENV)/.dev
@@ -64,7 +96,7 @@ format: $(VENV)/.dev
 lock: $(VENV)/.dev
 	$(PIP) install pip-tools
 	$(COMPILE) --extra demo --output-file $(LOCK)/demo.txt pyproject.toml
-	$(COMPILE) --extra dev --extra demo --extra parquet --extra calendars --extra pictures --output-file $(LOCK)/dev.txt pyproject.toml
+	$(COMPILE) --extra dev --extra demo --extra alpaca --extra ccxt --extra parquet --extra calendars --extra pictures --output-file $(LOCK)/dev.txt pyproject.toml
 
 ## make lock-peers  pin what the engines of make bench-peers need, each for its Python
 lock-peers: $(VENV)/.dev

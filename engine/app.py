@@ -46,6 +46,9 @@ class Line:
     chain: Chain
     journal: Journal
     bars: BarAggregator
+    detector: PhaseDetector
+    campaigns: CampaignManager
+    gate: RiskGate
     tap: Tap
     ledger: Ledger
     table: InstrumentTable
@@ -80,18 +83,11 @@ def build_line(
     tap = Tap(Digest(simulated=True), sinks)
     ledger = Ledger(table, sinks)
     journal = Journal(recorder)
-    stages: list[Stage] = [
-        journal,
-        bars,
-        detector,
-        market,
-        CampaignManager(config.campaigns, table, session.timeframes, strategies),
-        RiskGate(config.risk, table, _rules(config.risk)),
-        OrderRouter(market, table),
-        tap,
-        ledger,
-    ]
-    return Line(Chain(stages), journal, bars, tap, ledger, table)
+    campaigns = CampaignManager(config.campaigns, table, session.timeframes, strategies, session.trades_from_ns)
+    gate = RiskGate(config.risk, table, _rules(config.risk))
+    router = OrderRouter(market, table)
+    stages: list[Stage] = [journal, bars, detector, market, campaigns, gate, router, tap, ledger]
+    return Line(Chain(stages), journal, bars, detector, campaigns, gate, tap, ledger, table)
 
 
 def sessions_by(table: InstrumentTable, calendars: Sequence[Calendar]) -> Sessions | None:

@@ -47,7 +47,7 @@ from engine.bars_release import CLOSED, DETECTED, REASONS, TAINT, Outlet
 from engine.blocks import NAN_COLUMNS, Bars, BlockError, Column, Int64, Quotes, Trades
 from engine.instruments import InstrumentTable
 from engine.line_time import LineTime, LineTimeState, Rows, TimeFact
-from engine.messages import FOREVER_NS, NEVER_NS, BarTaint, EndOfFeed, FeedStatus, Heartbeat, Quarantine
+from engine.messages import FILLED, FOREVER_NS, NEVER_NS, BarTaint, EndOfFeed, FeedStatus, Heartbeat, Quarantine
 from engine.ports import Item
 from engine.sessions import Sessions, always_open
 from engine.timeframes import is_counted
@@ -136,6 +136,11 @@ class BarAggregator:
             "outside_session": OUTSIDE_SESSION,
         }
         return {name: int(self._pending.sizes[place]) for name, place in places.items()}
+
+    @property
+    def line_time_ns(self) -> int:
+        """Proven by all feeds so far, NEVER_NS before that."""
+        return self._line.now_ns
 
     def snapshot(self) -> bytes:
         pending, sizes = self._pending, self._pending.sizes
@@ -235,7 +240,8 @@ class BarAggregator:
             self._pending.gaps[fact.feed] = (fact.time_ns if proven_ns == NEVER_NS else proven_ns + 1, FOREVER_NS)
             self._pending.sizes[GAPS] = 1
         elif self._pending.gaps["until_ns"][fact.feed] == FOREVER_NS and (live or isinstance(fact, EndOfFeed)):
-            self._pending.gaps["until_ns"][fact.feed] = fact.time_ns
+            filled = isinstance(fact, FeedStatus) and fact.reason == FILLED
+            self._pending.gaps["until_ns"][fact.feed] = NEVER_NS if filled else fact.time_ns
 
     def _doubt(self, fact: Quarantine) -> Iterator[Item]:
         if fact.symbol in self._table.symbols:

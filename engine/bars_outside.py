@@ -22,6 +22,7 @@ from engine.bars_pending import (
     OUTSIDE_SESSION,
     REVISED_BARS,
     TAINTED,
+    UNFED,
     Pending,
     bar_at,
     doubts_of,
@@ -32,7 +33,7 @@ from engine.bars_pending import (
 )
 from engine.bars_plan import CLOCK, NONE, TICK, Plan, Records, interval_of, is_inside
 from engine.bars_release import DIFFERS, LATE, NS_PER_MS, REVISED, Outlet, has_room, horizon, release, taint
-from engine.blocks import DERIVED, OUTSIDE, Float64, Int8, Int16, Int32, Int64
+from engine.blocks import DERIVED, HISTORY, OUTSIDE, Float64, Int8, Int16, Int32, Int64
 from engine.kernels import hot, inlined, kernel
 from engine.messages import NEVER_NS
 from engine.sessions import Sessions
@@ -61,6 +62,7 @@ class BarRows(NamedTuple):
     gap_ms: Int64
     feed: Int16
     spread: Float64
+    source: Int8
 
 
 @kernel
@@ -69,7 +71,7 @@ def fold_bars(
 ) -> int:
     """As `fold_trades`, for bars from outside."""
     opens_ns, closes_ns, received_ns, instruments, timeframes, opens, highs, lows, closes = rows[:9]
-    volumes, trades, firsts_ns, lasts_ns, lates, gaps_ms, feeds, spreads = rows[9:]
+    volumes, trades, firsts_ns, lasts_ns, lates, gaps_ms, feeds, spreads, sources = rows[9:]
     frames, built, _, lateness_ns, sessions = plan
     bars, heap, slots, listings, gaps, carried, sizes = pending
     closed, taints = outlet
@@ -86,7 +88,8 @@ def fold_bars(
         if instrument < 0 or instrument >= len(listings) or not has_length(timeframe, frames):
             sizes[MISPLACED] = 1
             return row
-        given.slot, given.fed_by, given.source = instrument * len(frames) + timeframe, timeframe, OUTSIDE
+        given.slot, given.fed_by = instrument * len(frames) + timeframe, timeframe
+        given.source = HISTORY if sources[row] == HISTORY else OUTSIDE
         given.open_ns, given.close_ns, given.received_ns = opens_ns[row], closes_ns[row], received_ns[row]
         given.open, given.high, given.low, given.close = opens[row], highs[row], lows[row], closes[row]
         given.volume, given.trades, given.late = volumes[row], trades[row], lates[row]
@@ -107,8 +110,11 @@ def fold_bars(
             sizes[LATE_BARS] += 1
             taint(row, given.slot, given.open_ns, LATE, taints, sizes)
             continue
+        if given.source == HISTORY and slots[given.slot].fed_from != UNFED:
+            sizes[LATE_BARS] += 1
+            continue
         accept(given, frames, bars, heap, slots, listings, sizes)
-        if inside_ns != NEVER_NS:
+        if given.source == OUTSIDE and inside_ns != NEVER_NS:
             fold_upward(row, given, inside_ns, complete_ns, frames, built, bars, heap, slots, listings, sizes, taints)
     return len(line_ns)
 
@@ -180,9 +186,12 @@ def compare(row: int, given: Any, first: Any, taints: Records, sizes: Int64) -> 
 def accept(
     given: Any, frames: Records, bars: Records, heap: Records, slots: Records, listings: Records, sizes: Int64
 ) -> None:
-    """Take the bar as it is. The first of its slot overrules what was being derived there."""
+    """Take the bar as it is. The first of its slot overrules what was being derived there.
+
+    History comes before all else and leaves the slot to whoever feeds it next.
+    """
     slot = slots[given.slot]
-    if slot.fed_from != FROM_OUTSIDE:
+    if given.source == OUTSIDE and slot.fed_from != FROM_OUTSIDE:
         drop_all(given.slot, bars, slots)
         slot.fed_from = FROM_OUTSIDE
     after = seek(given.open_ns, slot.cursor, bars)

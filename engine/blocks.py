@@ -39,6 +39,8 @@ DERIVED = 1
 """`Bars.source`: the aggregator built the bar."""
 PARTIAL = 2
 """`Bars.source`: unfinished when its feed ended; shown, never detected on."""
+HISTORY = 3
+"""`Bars.source`: closed before the session began. It warms the detector up; nothing matches on it or marks by it."""
 
 
 class BlockError(ValueError):
@@ -357,6 +359,6 @@ def equal(one: MarketBlock, other: MarketBlock) -> bool:
 
 
 __all__ = [
-    "BUYER", "DERIVED", "NAN_COLUMNS", "OUTSIDE", "PARTIAL", "SELLER", "UNKNOWN_SIDE",
+    "BUYER", "DERIVED", "HISTORY", "NAN_COLUMNS", "OUTSIDE", "PARTIAL", "SELLER", "UNKNOWN_SIDE",
     "Backlog", "Bars", "BlockError", "MarketBlock", "Quotes", "Trades", "equal",
 ]  # fmt: skip

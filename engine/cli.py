@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from engine import options
+from engine import cli_control, cli_live, cli_look, cli_monitor, cli_setup, options
 from engine.exits import emit, exits
 
 app = typer.Typer(
@@ -224,14 +224,18 @@ def explain(
 
 @app.command("verify-tape")
 def verify_tape(
-    tape: Annotated[Path, typer.Argument(metavar="TAPE", help="A tape that replay --tape has written.")],
+    tape: Annotated[Path, typer.Argument(metavar="TAPE", help="A tape that trade or replay --tape has written.")],
+    against: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Decisions to compare a replay with, one JSON object a line.")
+    ] = None,
+    config: options.Configs = None,
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="One JSON object.")] = False,
 ) -> None:
-    """Walk a tape's hash chain. Exit 10 when it does not hold."""
+    """Walk a tape's hash chain, and compare its replay with what was decided. Exit 10 when either does not hold."""
     with exits():
         from engine.commands import run_verify_tape
 
-        run_verify_tape(tape, as_json=as_json)
+        run_verify_tape(tape, against, config or (), as_json=as_json)
 
 
 @app.command()
@@ -355,6 +359,13 @@ def schematics(
             f"{name:10} {value:,}" if isinstance(value, int) else f"{name:10} {value}" for name, value in told.items()
         )
         emit(json.dumps(told) if as_json else "\n".join(lines))
+
+
+cli_setup.register(app)
+cli_control.register(app)
+cli_live.register(app)
+cli_look.register(app)
+cli_monitor.register(app)
 
 
 def main() -> None:

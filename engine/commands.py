@@ -23,11 +23,12 @@ from engine.exits import ExitError, emit
 from engine.exports import DecisionsJsonl, EventsCsv, Export, ExportError, PhasesCsv, TradesCsv
 from engine.instruments import InstrumentError
 from engine.kernels import is_cold
-from engine.opening import Opened, configured, listed, opened
+from engine.opening import Opened, configuration, configured, listed, opened
 from engine.pace import Pace, WallClock
 from engine.pace_driver import cause, go
 from engine.pace_keys import at_hand, terminal
 from engine.pace_line import partial, shown
+from engine.proving import Proof, prove
 from engine.replay import Progress, Run, begin, from_tape, identity, resume
 from engine.replay_command import ReplayCommand, check, check_exists, is_tape
 from engine.report_command import Page, keeping, told_of
@@ -50,21 +51,34 @@ def run_replay(command: ReplayCommand) -> None:
         screen.show(_replayed(command, screen))
 
 
-def run_verify_tape(path: Path, *, as_json: bool) -> None:
-    with known_errors():
-        check_exists(path)
+def run_verify_tape(path: Path, against: Path | None, config: Sequence[Path], *, as_json: bool) -> None:
+    """The chain, and with `against` whether a replay decides what that file says was decided."""
+    with known_errors(config):
+        for file in filter(None, (path, against)):
+            check_exists(file)
         if not path.is_file():
             raise ExitError(exits.IO_FAILED, f"{path}: must be a tape, was a directory, device or pipe")
         with TapeReader(path) as reader:
             found = reader.verify()
+        proof = None if against is None or not found.ok else prove(path, against, configuration(config))
     if as_json:
-        emit(json.dumps({"tape": str(path), "ok": found.ok, "clean": found.clean, "facts": found.facts,
-                         "rows": found.rows, "position": found.bad_position, "reason": found.reason}))  # fmt: skip
+        told = {"tape": str(path), "ok": found.ok, "clean": found.clean, "facts": found.facts, "rows": found.rows,
+                "position": found.bad_position, "reason": found.reason}  # fmt: skip
+        emit(json.dumps(told | ({} if proof is None else {"against": msgspec.to_builtins(proof)})))
     else:
         ended = "ended cleanly" if found.clean else "was cut off (go on with --resume)"
         emit(f"{path}: {found.facts:,} facts, {found.rows:,} rows: {found.reason or f'the chain holds; it {ended}'}")
-    if not found.ok:
+        if proof is not None:
+            emit(_told_of(proof, against))
+    if not found.ok or (proof is not None and not proof.ok):
         raise SystemExit(exits.FOUND)
+
+
+def _told_of(proof: Proof, against: Path | None) -> str:
+    if proof.ok:
+        return f"{against}: {proof.decisions:,} decisions, all as replayed; digest {proof.digest}"
+    was, is_now = proof.was or "nothing more", proof.is_now or "nothing more"
+    return f"{against}: decision {proof.number:,} differs\n  was    {was}\n  is now {is_now}"
 
 
 def run_list_instruments(command: ReplayCommand, *, as_json: bool) -> None:

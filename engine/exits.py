@@ -3,7 +3,9 @@
  0 done                          65 a feed holds no usable market data
  1 unexpected exception          73 an output cannot be written
  2 usage                         74 a tape or store failed while writing or reading
- 4 not found                     78 configuration invalid
+ 3 not running                   75 a feed or venue cannot be reached at start: try again
+ 4 not found                     77 a venue refuses the credentials
+ 5 not finished in time          78 configuration invalid
  6 refused by a safety gate     130 interrupted
 10 a check found something
 """
@@ -16,12 +18,16 @@ from typing import NoReturn
 
 OK = 0
 USAGE = 2
+NOT_RUNNING = 3
 NOT_FOUND = 4
+TIMED_OUT = 5
 REFUSED = 6
 FOUND = 10
 BAD_DATA = 65
 CANNOT_CREATE = 73
 IO_FAILED = 74
+TEMPORARY = 75
+NO_PERMISSION = 77
 BAD_CONFIG = 78
 INTERRUPTED = 130
 

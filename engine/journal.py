@@ -28,9 +28,10 @@ class Journal:
         if rows == 0:
             return
         fact = _numbered(message, self.next_sequence)
-        self.next_sequence += rows
         if self.recorder is not None:
             self.recorder.append(fact)
+        # A fact that could not be kept has no number: it may be given again.
+        self.next_sequence += rows
         yield fact
 
     def snapshot(self) -> bytes:

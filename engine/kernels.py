@@ -8,7 +8,7 @@ from collections.abc import Callable
 from os import environ
 from pathlib import Path
 from shutil import rmtree
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numba
 
@@ -19,6 +19,9 @@ R = TypeVar("R")
 
 KEPT_VERSIONS = 8
 """Caches that stay of each module: its current sources' and the last few others'."""
+
+KERNELS: list[Any] = []
+"""Every kernel declared so far; `.signatures` of one is empty until it was compiled or loaded."""
 
 _directories: dict[str, Path] = {}
 
@@ -57,6 +60,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile `function` on first call; `.py_func` is the plain-Python form."""
     vars(numba.config)["CACHE_DIR"] = str(cache_directory(function.__module__))
     compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    KERNELS.append(compiled)
     return compiled
 
 

@@ -43,7 +43,7 @@ class Opened:
 
 def configuration(paths: Sequence[Path]) -> Config:
     """The shipped configuration with the given files over it."""
-    return load([shipped("replay"), *paths])
+    return load([shipped("replay"), *paths], run={"mode": "replay"})
 
 
 def configured(command: ReplayCommand) -> Config:

@@ -18,6 +18,7 @@ from engine.chunks import count, sequence_of
 from engine.config import Config
 from engine.identity import Identity, build_hash, lock_hash
 from engine.instruments import InstrumentTable
+from engine.messages import Instrument
 from engine.ports import Item, Recorder
 from engine.session import Session, skip
 from engine.tap import Sink
@@ -27,6 +28,16 @@ Progress = Callable[[int], None]
 """Told how many rows have gone through, after each fact."""
 
 _states = msgspec.msgpack.Decoder(list[bytes])
+
+
+def state_of(line: Line) -> bytes:
+    """The whole line's state, between facts."""
+    return msgspec.msgpack.encode(line.chain.snapshot())
+
+
+def states_of(state: bytes) -> list[bytes]:
+    """What `Chain.restore` takes."""
+    return _states.decode(state)
 
 
 def identity(config: Config) -> Identity:
@@ -91,7 +102,7 @@ class Run:
     def _keep(self) -> None:
         if self.tape is None or self.rows - self._rows_at_snapshot < self.snapshot_every_rows:
             return
-        self.tape.snapshot(self.tape.last_sequence, msgspec.msgpack.encode(self.line.chain.snapshot()))
+        self.tape.snapshot(self.tape.last_sequence, state_of(self.line))
         self._rows_at_snapshot = self.rows
 
 
@@ -105,12 +116,16 @@ def from_tape(path: Path, chunk: int) -> Session:
     found = tuple(one.identity for one in known.calendars)
     if found != known.session.sessions:
         raise TapeMismatch(f"{path}: sessions must be {_listed(known.session.sessions)}, was {_listed(found)}")
-    return Session(known.session, InstrumentTable(known.instruments), _recorded(path, 0, chunk), known.calendars)
+    table = InstrumentTable(known.instruments)
+    facts = _recorded(path, 0, chunk)
+    return Session(known.session, table, facts, known.calendars, opening=known.opening_snapshot)
 
 
 def begin(config: Config, session: Session, sinks: Sequence[Sink], tape: Path | None, epoch: str) -> Run:
     """A run from the first fact. Raises TapeError when the tape cannot be begun."""
     line = build_line(config, session.start, session.table, calendars=session.calendars, sinks=sinks)
+    if session.opening:
+        line.chain.restore(states_of(session.opening))
     # Only now: a line that cannot be built leaves no empty tape behind.
     writer = None if tape is None else create_tape(tape, header(config, session, epoch))
     line.journal.recorder = writer
@@ -140,7 +155,12 @@ def _check_same(tape: Path, header: TapeHeader, session: Session) -> None:
         raise TapeMismatch(f"{tape}: sessions must be {_listed(was.sessions)}, was {_listed(given.sessions)}")
     if given != was:
         raise TapeMismatch(f"{tape}: the feeds must be those of the tape, {was.feeds}")
-    for old, new in zip(header.instruments, session.table.all, strict=True):
+    check_instruments(tape, header.instruments, session.table)
+
+
+def check_instruments(tape: Path, was: Sequence[Instrument], given: InstrumentTable) -> None:
+    """Raises TapeMismatch where an instrument is defined otherwise than on the tape."""
+    for old, new in zip(was, given.all, strict=True):
         if old != new:
             names = [name for name in new.__struct_fields__ if getattr(old, name) != getattr(new, name)]
             found = f"{names[0]} must be {getattr(old, names[0])}, was {getattr(new, names[0])}"
@@ -169,7 +189,7 @@ def _restore(line: Line, tape: Path) -> int:
         snapshot = reader.last_snapshot()
     if snapshot is None:
         return 0
-    line.chain.restore(_states.decode(snapshot.payload))
+    line.chain.restore(states_of(snapshot.payload))
     return snapshot.sequence
 
 

@@ -27,10 +27,10 @@ TRADES_TIMEFRAME = "1m"
 NS_PER_MS = 1_000_000
 
 
-class RecordedFeed(Feed, Protocol):
-    """A feed that also knows what it holds: `kind` is bars, quotes or trades, `timeframe` "" where
-    it has no bars, `rows_estimate` is for a progress bar. `lateness_ns` is how long a bar must wait
-    for rows that this kind of feed brings late: 0 where order in time was made certain."""
+class Source(Protocol):
+    """What a feed holds, recorded or live: `kind` is bars, quotes or trades, `timeframe` "" where it has no
+    bars. `lateness_ns` is how long a bar must wait for rows that this kind of feed brings late: 0 where order
+    in time was made certain."""
 
     @property
     def kind(self) -> str: ...
@@ -39,10 +39,20 @@ class RecordedFeed(Feed, Protocol):
     def timeframe(self) -> str: ...
 
     @property
-    def rows_estimate(self) -> int: ...
+    def symbols(self) -> tuple[str, ...]: ...
 
     @property
     def lateness_ns(self) -> int: ...
+
+
+class RecordedFeed(Feed, Source, Protocol):
+    """A feed that is there already; `rows_estimate` is for a progress bar."""
+
+    @property
+    def symbols(self) -> tuple[str, ...]: ...
+
+    @property
+    def rows_estimate(self) -> int: ...
 
     def allow_negative(self, symbols: frozenset[str]) -> None:
         """Prices of these may be 0 or less. Called before `facts`."""
@@ -52,13 +62,15 @@ class RecordedFeed(Feed, Protocol):
 @dataclass(frozen=True, slots=True)
 class Session:
     """What a line is built for. `facts` can be iterated once; `calendars` are the sessions that
-    `start` names; `defined` says where the numbers of `table` came from, () for a tape."""
+    `start` names; `defined` says where the numbers of `table` came from, () for a tape. `opening` is the
+    state that the line begins in, b"" for a fresh one."""
 
     start: SessionStart
     table: InstrumentTable
     facts: Iterable[Item]
     calendars: tuple[Calendar, ...] = ()
     defined: tuple[Defined, ...] = ()
+    opening: bytes = b""
 
 
 Merge = Callable[[Sequence[Feed], Mapping[str, int], int], Iterator[Item]]
@@ -80,7 +92,6 @@ def from_feeds(
     rows = _as_one(merge(feeds, numbers, chunk))
     first = next(rows, None)
     calendars = calendars_of(table.all, _begins(first))
-    detect_on = _detect_on(config, feeds)
     start = SessionStart(
         time_ns=_begins(first),
         mode=config.run.mode,
@@ -89,17 +100,15 @@ def from_feeds(
         symbols=table.symbols,
         cash=config.run.cash,
         currency=config.run.currency,
-        detect_on=detect_on,
-        lateness_ns=_lateness_ns(config, feeds),
+        detect_on=detect_on(config, feeds),
+        lateness_ns=lateness_ns(config, feeds),
         sessions=tuple(one.identity for one in calendars),
     )
     facts = chain((start, *table.all), () if first is None else (first,), rows)
     return Session(start, table, facts, calendars, defined)
 
 
-def definitions(
-    config: Config, feeds: Sequence[RecordedFeed], known: Sequence[VenueMetadata] = ()
-) -> tuple[Defined, ...]:
+def definitions(config: Config, feeds: Sequence[Source], known: Sequence[VenueMetadata] = ()) -> tuple[Defined, ...]:
     """Every symbol of the feeds with its definition, by name. Raises ConfigError or InstrumentError."""
     settings, currency = config.instruments, config.run.currency
     matched = sorted(_match_on(feeds).items())
@@ -138,7 +147,7 @@ def skip(facts: Iterable[Item], rows: int) -> Iterator[Item]:
             yield fact
 
 
-def _match_on(feeds: Sequence[RecordedFeed]) -> dict[str, str]:
+def _match_on(feeds: Sequence[Source]) -> dict[str, str]:
     """Symbol -> what its orders match on: trades wherever some feed has trades of it."""
     matched: dict[str, str] = {}
     for feed in feeds:
@@ -148,7 +157,7 @@ def _match_on(feeds: Sequence[RecordedFeed]) -> dict[str, str]:
     return matched
 
 
-def _detect_on(config: Config, feeds: Sequence[RecordedFeed]) -> tuple[str, ...]:
+def detect_on(config: Config, feeds: Sequence[Source]) -> tuple[str, ...]:
     if config.run.detect_on == "feed":
         wanted = {feed.timeframe or TRADES_TIMEFRAME for feed in feeds}
         return sorted_timeframes(wanted)
@@ -158,7 +167,7 @@ def _detect_on(config: Config, feeds: Sequence[RecordedFeed]) -> tuple[str, ...]
     return config.run.detect_on
 
 
-def _lateness_ns(config: Config, feeds: Sequence[RecordedFeed]) -> int:
+def lateness_ns(config: Config, feeds: Sequence[Source]) -> int:
     if config.run.lateness_ms == "feed":
         return max((feed.lateness_ns for feed in feeds), default=0)
     return config.run.lateness_ms * NS_PER_MS

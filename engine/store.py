@@ -18,7 +18,9 @@ import msgspec
 from anyio.abc import TaskStatus
 
 from engine.blocks import MarketBlock
+from engine.messages import SessionStart
 from engine.ports import Item
+from engine.store_bars import BarKeeper
 from engine.store_rows import COLUMNS, STORED, Storable, Value, insertion, rows
 from engine.store_schema import StoreError, open_store
 
@@ -27,6 +29,9 @@ BUFFER_MESSAGES = 65_536
 
 BATCH_MESSAGES = 4_096
 """Most messages in one transaction."""
+
+BARS_ITEM = 0
+"""Bars belong to no message; going on with a run keeps them, beginning it again does not."""
 
 RETRY_MESSAGES = 256
 """A failed transaction is tried again when this many more messages have come."""
@@ -70,11 +75,21 @@ class StoreStatus(msgspec.Struct, frozen=True):
 class StoreWriter:
     """A sink of the Tap. `write` and `close` belong on the thread of the loop that does `run`."""
 
-    def __init__(self, path: Path, run: Run, *, first_item: int = 1, buffer_messages: int = BUFFER_MESSAGES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        run: Run,
+        *,
+        first_item: int = 1,
+        buffer_messages: int = BUFFER_MESSAGES,
+        session: SessionStart | None = None,
+    ) -> None:
         """`first_item` numbers the next message: after recovery, the Tap's `total_messages` + 1.
 
-        What the store holds of this run from there on is replaced.
+        What the store holds of this run from there on is replaced. `session` is the one that goes on, where
+        its SessionStart does not come through `write` again.
         """
+        self._bars = BarKeeper(session)
         self._path = path
         self._run = run
         self._first_item = first_item
@@ -94,11 +109,20 @@ class StoreWriter:
     def write(self, item: Item) -> None:
         """Never waits and never fails."""
         if isinstance(item, MarketBlock):
+            if item.closed is not None and self._bars.add(item.closed):
+                self.flush_bars()
             return
         number = self._next_item
         self._next_item += 1
+        if isinstance(item, SessionStart):
+            self._bars.begin(item)
         if isinstance(item, STORED):
             self.record(number, item)
+
+    def flush_bars(self) -> None:
+        """Let readers see the bars that have closed: they wait here for company. Never waits."""
+        for pack in self._bars.packs():
+            self.record(BARS_ITEM, pack)
 
     def record(self, item: int, record: Storable) -> None:
         """Keep what is no message of its own: a closed trade, a point of the curve. Never waits.
@@ -114,6 +138,7 @@ class StoreWriter:
 
     def close(self, outcome: Outcome | None = None) -> None:
         """No more messages: `run` writes what is left and returns."""
+        self.flush_bars()
         self._outcome = outcome
         self._closing = True
         self._wake.set()
@@ -177,7 +202,7 @@ class StoreWriter:
         run = int(next(iter(found))[0])
         for table in COLUMNS:
             sql = f"DELETE FROM {table} WHERE run = ? AND item >= ?"  # noqa: S608  names are ours
-            await connection.execute(sql, (run, self._first_item))
+            await connection.execute(sql, (run, self._first_item if self._first_item > 1 else BARS_ITEM))
         await connection.execute("COMMIT")
         return run
 

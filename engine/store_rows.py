@@ -37,9 +37,10 @@ from engine.messages import (
     SessionStart,
     Warned,
 )
+from engine.store_bars import BarPack
 
-Value = str | int | float | None
-Storable = Message | Trade | CurvePoint
+Value = str | int | float | bytes | None
+Storable = Message | Trade | CurvePoint | BarPack
 Stored = tuple[str, tuple[Value, ...]]
 """Table, and the values of its columns after `run` and `item`."""
 
@@ -54,6 +55,7 @@ _SIMPLE: dict[type[Storable], str] = {
     HaltChange: "halts",
     Trade: "trades",
     CurvePoint: "curve",
+    BarPack: "bars",
 }
 _REPORTS = (Accepted, Rejected, Fill, Cancelled, Expired)
 
@@ -81,8 +83,8 @@ STORED: tuple[type[Storable], ...] = (*_SIMPLE, *_REPORTS, Declined, Warned, Det
 def insertion(table: str) -> str:
     names = ("run", "item", *COLUMNS[table])
     columns = ", ".join(f'"{name}"' for name in names)
-    # A recovered run tells the last points of its curve again.
-    verb = "INSERT OR REPLACE" if table == _SIMPLE[CurvePoint] else "INSERT"
+    # A recovered run tells the last points of its curve again; an open pack of bars grows.
+    verb = "INSERT OR REPLACE" if table in (_SIMPLE[CurvePoint], _SIMPLE[BarPack]) else "INSERT"
     return f"{verb} INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))})"
 
 
@@ -147,5 +149,5 @@ def _value(value: object) -> Value:
         return str(value)
     if isinstance(value, tuple):
         return msgspec.json.encode(value).decode()
-    assert value is None or isinstance(value, str | int | float)
+    assert value is None or isinstance(value, str | int | float | bytes)
     return value

@@ -9,6 +9,7 @@ TapeError
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -68,6 +69,8 @@ class TapeWriter:
         self._committed = 0
         self._durable = 0
         self._durable_wanted = 0
+        # Since when something waits to be committed, on the monotonic clock; None while nothing does.
+        self._behind_since_ns: int | None = None
         self._closing = False
         self._failure: TapeError | None = None
         self._lock = threading.Lock()
@@ -98,6 +101,11 @@ class TapeWriter:
             self._work.notify()
             self._done.wait_for(lambda: self._failure or self._durable >= wanted)
             self._check()
+
+    def lag_ns(self) -> int:
+        """How long the oldest entry that is not committed has waited, to within one group; 0 when none does."""
+        since_ns = self._behind_since_ns
+        return 0 if since_ns is None else time.monotonic_ns() - since_ns
 
     def retry(self) -> None:
         """Write again what could not be written. Raises TapeError when it still cannot."""
@@ -133,6 +141,8 @@ class TapeWriter:
                 lambda: self._failure or not self._queue or self._waiting_rows + rows <= self._queue_rows
             )
             self._check()
+            if self._behind_since_ns is None:
+                self._behind_since_ns = time.monotonic_ns()
             self._queue.append(entry)
             self._waiting_rows += rows
             self._appended += 1
@@ -179,6 +189,7 @@ class TapeWriter:
 
     def _commit(self) -> None:
         durable = self._durable_wanted > self._durable
+        gathered_ns = time.monotonic_ns()
         try:
             self._file.write(self._group, durable=durable)
         except TapeError as error:
@@ -189,6 +200,7 @@ class TapeWriter:
         with self._lock:
             self._committed += len(self._group)
             self._group = []
+            self._behind_since_ns = gathered_ns if self._queue else None
             if durable:
                 self._durable = self._committed
             self._done.notify_all()

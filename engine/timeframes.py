@@ -84,6 +84,11 @@ def longest_first(timeframes: Iterable[str]) -> list[str]:
     return sorted(timeframes, key=lambda name: (is_counted(name), -LENGTH_NS[name], _place(name)))
 
 
+def usual_length_ns(name: str) -> int:
+    """How long a bar lasts; of one that closes by a count, what its settings are made for."""
+    return LENGTH_NS[settings_of(name)]
+
+
 def settings_of(timeframe: str) -> str:
     """Whose settings apply where a table has a row for each length: a counted bar's are those of 1m."""
     return "1m" if is_counted(timeframe) else timeframe

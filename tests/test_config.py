@@ -47,7 +47,7 @@ def test_the_hash_is_of_what_is_set_not_of_how_it_is_written(overlay: Path) -> N
 
 
 def test_all_mistakes_are_told_with_their_file(overlay: Path) -> None:
-    found = mistakes(overlay, "[risk]\nheat = 5\n[tape]\nsnapshot_every_rows = 0\n[run]\nmode = 'live'\n")
+    found = mistakes(overlay, "[risk]\nheat = 5\n[tape]\nsnapshot_every_rows = 0\n[run]\nmode = 'alive'\n")
 
     assert len(found) == 3
     assert all(line.startswith(f"{overlay}: ") for line in found)
@@ -169,6 +169,8 @@ ALLOWED = {
     # How long a campaign may wait and how clear a change must be: they open no position.
     "campaigns.activate_score", "campaigns.opposite_score", "campaigns.dormant_bars", "campaigns.expire_bars",
     "campaigns.time_stop_bars",
+    # A replay has no use for them, and none can lose money: whatever can is demanded for live.
+    "account", "feeds", "protections", "store", "monitor", "log", "notify", "live", "run.on_start", "tape.keep_days",
     # When a word is said, and when a venue's silence is taken for a refusal.
     "campaigns.low_budget_percent", "campaigns.answer_seconds",
 }  # fmt: skip

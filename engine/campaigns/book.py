@@ -21,7 +21,7 @@ from engine.instruments import InstrumentTable
 from engine.messages import NEVER_NS, BarTaint, CampaignChange, CampaignState, Message, Phase, PhaseChange
 from engine.naming import base_name, numbered_name
 from engine.sightings import Shown
-from engine.timeframes import DAY_NS, LENGTH_NS, settings_of
+from engine.timeframes import DAY_NS, usual_length_ns
 
 ENDED_KEPT = 10_000
 """Ranges remembered as over, and names remembered as used; the oldest are forgotten first."""
@@ -158,7 +158,7 @@ class CampaignBook:
     def cool_down(self, campaign: Campaign) -> None:
         """After a loss that the structure or its stop decided, the symbol is left alone for a while."""
         days = self.settings.cooldown_days[self.table.named(campaign.symbol).asset_class]
-        length_ns = max(DAY_NS, LENGTH_NS[settings_of(campaign.timeframe)])
+        length_ns = max(DAY_NS, usual_length_ns(campaign.timeframe))
         unit = campaign.timeframe if length_ns > DAY_NS else "1d"
         if not self.bars.knows(unit):
             unit = campaign.timeframe

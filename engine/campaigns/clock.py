@@ -11,7 +11,7 @@ from engine.campaigns.lifecycle import STATE
 from engine.campaigns.state import Campaign
 from engine.campaigns.watches import Purpose
 from engine.messages import CampaignState, Message
-from engine.timeframes import LENGTH_NS
+from engine.timeframes import settings_of, usual_length_ns
 
 
 def start_clock(book: CampaignBook, campaign: Campaign) -> Iterator[Message]:
@@ -48,9 +48,9 @@ def on_clock(book: CampaignBook, campaign: Campaign) -> Iterator[Message]:
 def _limit(book: CampaignBook, campaign: Campaign) -> int:
     waits = campaign.state in (CampaignState.FORMING, CampaignState.ACTIVE)
     table = book.settings.dormant_bars if waits else book.settings.expire_bars
-    return table[campaign.timeframe]
+    return table[settings_of(campaign.timeframe)]
 
 
 def _watch(book: CampaignBook, campaign: Campaign, bars: int) -> Message:
-    time_ns = book.now_ns + bars * LENGTH_NS[campaign.timeframe]
+    time_ns = book.now_ns + bars * usual_length_ns(campaign.timeframe)
     return book.watches.at_time(campaign.campaign, Purpose.CLOCK, time_ns=time_ns, now_ns=book.now_ns)

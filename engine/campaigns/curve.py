@@ -15,7 +15,7 @@ from engine.blocks import Float64
 from engine.campaigns.lots import ZERO
 from engine.instruments import MONEY, mark_price
 from engine.messages import NEVER_NS, Fill, SessionStart, Side
-from engine.timeframes import DAY_NS, LENGTH_NS
+from engine.timeframes import DAY_NS, LENGTH_NS, usual_length_ns
 
 ACCOUNT = ""
 """The curve of all executions; the others are named by their campaign."""
@@ -102,7 +102,7 @@ class Curve:
 
     def start(self, session: SessionStart, marks: Float64) -> Iterator[CurvePoint]:
         self._cash = session.cash
-        shortest_ns = min((LENGTH_NS[name] for name in session.detect_on), default=LONGEST_NS)
+        shortest_ns = min((usual_length_ns(name) for name in session.detect_on), default=LONGEST_NS)
         self._interval_ns = min(max(shortest_ns, SHORTEST_NS), LONGEST_NS)
         yield self._point(ACCOUNT, session.time_ns, Prices(marks))
 

@@ -22,7 +22,7 @@ from engine.campaigns.watches import OWNER, Purpose
 from engine.instruments import price_above, price_below
 from engine.messages import Instrument, Leg, Message, OrderKind, Warned
 from engine.ports import Decline, Proposal
-from engine.timeframes import LENGTH_NS
+from engine.timeframes import usual_length_ns
 
 SOS_CLOSES = 2
 """Closes under the structure that a leg above the range forgives but the last."""
@@ -88,7 +88,7 @@ def admit(book: CampaignBook, candidate: Candidate) -> Iterator[Message]:
     bracket = Bracket(
         group=f"{campaign.campaign}/{proposal.leg}/{attempt}",
         leg=proposal.leg,
-        expires_ns=book.now_ns + proposal.valid_bars * LENGTH_NS[campaign.timeframe],
+        expires_ns=book.now_ns + proposal.valid_bars * usual_length_ns(campaign.timeframe),
         first_stop=plan.stop_price,
         stop_price=plan.stop_price,
         risk_bp=risk_bp,

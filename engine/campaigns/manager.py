@@ -8,7 +8,7 @@ what was not accepted in time has lapsed.
 from collections.abc import Iterable, Iterator, Sequence
 
 from engine.blocks import MarketBlock
-from engine.campaigns import clock, positions
+from engine.campaigns import clock, commands, positions
 from engine.campaigns.book import CampaignBook
 from engine.campaigns.entries import Candidate, admit, warned
 from engine.campaigns.lifecycle import FAILURES, FOLLOWERS, FORMED, MARKUP, OPPOSITE, PATTERN, PATTERNS
@@ -19,10 +19,12 @@ from engine.campaigns.state import Campaign
 from engine.campaigns.watches import Purpose, parse_watch
 from engine.instruments import InstrumentTable
 from engine.messages import (
+    NEVER_NS,
     Accepted,
     BarTaint,
     CampaignState,
     Cancelled,
+    Command,
     Declined,
     Detections,
     Event,
@@ -47,7 +49,7 @@ ENDINGS: dict[type[Message], str] = {
     NotSent: "not sent",
 }
 
-HEARD = frozenset((Detections, Watched, Fill, Accepted, *ENDINGS))
+HEARD = frozenset((Detections, Watched, Fill, Accepted, Command, *ENDINGS))
 """What may move a campaign."""
 
 
@@ -61,7 +63,8 @@ class _Decision:
 
 
 class CampaignManager:
-    """`timeframes` is the session's table, which `Bars.timeframe` indexes."""
+    """`timeframes` is the session's table, which `Bars.timeframe` indexes. What is detected before
+    `trades_from_ns` is history: phases are followed, no campaign is formed."""
 
     def __init__(
         self,
@@ -69,7 +72,9 @@ class CampaignManager:
         table: InstrumentTable,
         timeframes: tuple[str, ...],
         strategies: Sequence[Strategy],
+        trades_from_ns: int = NEVER_NS,
     ) -> None:
+        self._trades_from_ns = trades_from_ns
         self._book = CampaignBook(settings, table, timeframes)
         self._settings = settings
         self._proposer = Proposer(self._book, strategies)
@@ -111,6 +116,8 @@ class CampaignManager:
         elif isinstance(message, Accepted):
             self._book.advance(message.time_ns)
             yield from positions.on_accepted(self._book, message.order_id)
+        elif isinstance(message, Command):
+            yield from commands.obey(self._book, message)
         else:
             assert isinstance(message, Rejected | Cancelled | Expired | NotSent)
             self._book.advance(message.time_ns)
@@ -139,6 +146,8 @@ class CampaignManager:
         decision = _Decision()
         for change in detections.phases:
             yield from self._phase(change)
+        if detections.decision_ns < self._trades_from_ns:
+            return
         for event in detections.events:
             yield from self._event(event, decision)
         for mark in detections.marks:

@@ -15,7 +15,7 @@ from engine.campaigns.state import Bracket, BracketState, Campaign
 from engine.campaigns.watches import Purpose
 from engine.instruments import MONEY, mark_price
 from engine.messages import CampaignState, Fill, Message, Role, Watched, WatchKind
-from engine.timeframes import LENGTH_NS
+from engine.timeframes import settings_of, usual_length_ns
 
 EXITS_LIMIT = 3
 """Exit intents after which a bracket does not repeat itself; its stop remains at the venue."""
@@ -131,7 +131,7 @@ def ask_exit(book: CampaignBook, campaign: Campaign, bracket: Bracket, *, cause:
         yield from ask_cancel(book, campaign, bracket, cause=cause)
         bracket.exiting = True
         bracket.exits += 1
-        time_ns = book.now_ns + LENGTH_NS[campaign.timeframe]
+        time_ns = book.now_ns + usual_length_ns(campaign.timeframe)
         yield book.watches.at_time(bracket.group, Purpose.LEAVE, time_ns=time_ns, now_ns=book.now_ns)
         yield intents.leave(campaign, bracket, now_ns=book.now_ns, reason=cause)
 
@@ -200,7 +200,7 @@ def _open(book: CampaignBook, campaign: Campaign, bracket: Bracket) -> Iterator[
         yield from ask_exit(book, campaign, bracket, cause=campaign.broken)
         return
     yield from _watch_structure(book, campaign, bracket)
-    bars = book.settings.time_stop_bars[campaign.timeframe]
+    bars = book.settings.time_stop_bars[settings_of(campaign.timeframe)]
     yield _time_watch(book, campaign, bracket, bars)
 
 
@@ -228,7 +228,7 @@ def _watch_swings(book: CampaignBook, campaign: Campaign, bracket: Bracket) -> M
 
 
 def _time_watch(book: CampaignBook, campaign: Campaign, bracket: Bracket, bars: int) -> Message:
-    time_ns = book.now_ns + bars * LENGTH_NS[campaign.timeframe]
+    time_ns = book.now_ns + bars * usual_length_ns(campaign.timeframe)
     return book.watches.at_time(bracket.group, Purpose.TIME, time_ns=time_ns, now_ns=book.now_ns)
 
 
@@ -264,7 +264,7 @@ def _trail(book: CampaignBook, campaign: Campaign, bracket: Bracket, watched: Wa
 
 
 def _time(book: CampaignBook, campaign: Campaign, bracket: Bracket) -> Iterator[Message]:
-    limit = book.settings.time_stop_bars[campaign.timeframe]
+    limit = book.settings.time_stop_bars[settings_of(campaign.timeframe)]
     elapsed = book.bars.count(campaign.symbol, campaign.timeframe) - bracket.entry_bars
     if elapsed < limit:
         yield _time_watch(book, campaign, bracket, limit - elapsed)

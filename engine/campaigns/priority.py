@@ -6,7 +6,7 @@ score is compared in whole millionths, so that the last bits of a float decide n
 
 from engine.messages import Leg
 from engine.ports import Proposal
-from engine.timeframes import LENGTH_NS
+from engine.timeframes import usual_length_ns
 
 RANK = {Leg.SPRING: 1, Leg.LPS: 2, Leg.SOS: 3}
 
@@ -39,7 +39,7 @@ def millionths(score: float) -> int:
 
 def order_key(score: float, confirm_ns: int, symbol: str, timeframe: str, campaign: str) -> OrderKey:
     """Sorts entries: best score, earlier confirmation, symbol, longer timeframe, campaign."""
-    return (-millionths(score), confirm_ns, symbol, -LENGTH_NS[timeframe], campaign)
+    return (-millionths(score), confirm_ns, symbol, -usual_length_ns(timeframe), campaign)
 
 
 def _unit(value: float) -> float:

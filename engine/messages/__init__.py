@@ -27,6 +27,7 @@ from engine.messages.derived import (
     Watched,
 )
 from engine.messages.facts import (
+    FILLED,
     Accepted,
     AccountState,
     Cancelled,
@@ -91,6 +92,7 @@ def decode(data: bytes) -> Message:
 
 
 __all__ = [
+    "FILLED",
     "FOREVER_NS",
     "NEVER_NS",
     "OutsideFact",

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.messages.base import Message
+from engine.messages.base import NEVER_NS, Message
 from engine.messages.vocabulary import Role, Side
 
 
@@ -11,6 +11,7 @@ class SessionStart(Message, frozen=True):
 
     `detect_on` names the timeframes on which structure is looked for. Bars wait `lateness_ns` for
     late rows. `sessions` has one line for each set of trading sessions: calendar, hours, hash.
+    What is detected before `trades_from_ns` only warms up: it leads to no campaign.
     """
 
     time_ns: int
@@ -24,6 +25,7 @@ class SessionStart(Message, frozen=True):
     detect_on: tuple[str, ...] = ()
     lateness_ns: int = 0
     sessions: tuple[str, ...] = ()
+    trades_from_ns: int = NEVER_NS
 
 
 class Instrument(Message, frozen=True):
@@ -65,13 +67,19 @@ class EndOfFeed(Message, frozen=True):
 
 
 class FeedStatus(Message, frozen=True):
-    """`status` is LIVE, STALE or RECOVERING; a feed that is not LIVE does not hold line time."""
+    """`status` is LIVE, STALE or RECOVERING; a feed that is not LIVE does not hold line time.
+
+    A LIVE whose reason is FILLED says that nothing is missing of the time since the feed was last live.
+    """
 
     time_ns: int
     feed: int
     status: str
     reason: str
     sequence: int = 0
+
+
+FILLED = "nothing is missing"
 
 
 class Health(Message, frozen=True):

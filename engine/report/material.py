@@ -22,7 +22,7 @@ from engine.report.selection import (
 from engine.store_book import StoreBook
 from engine.store_reader import StoreReader
 from engine.summary import RunSummary
-from engine.timeframes import LENGTH_NS
+from engine.timeframes import usual_length_ns
 
 Chart = tuple[str, str]
 """(symbol, timeframe)."""
@@ -196,7 +196,7 @@ def _campaigns(book: StoreBook, events: dict[Chart, list[EventRow]]) -> Iterator
         formed_ns, last_ns = changes[0].time_ns, changes[-1].time_ns
         last_ns = max([last_ns, *(fill.time_ns for group in groups for fill in book.groups[group])])
         start_ns = begins.get(changes[0].cause.partition(" ")[2], formed_ns)
-        start_ns = max(start_ns, formed_ns - MOST_OF_LINES * LENGTH_NS[origin.timeframe])
+        start_ns = max(start_ns, formed_ns - MOST_OF_LINES * usual_length_ns(origin.timeframe))
         rank = TRADED if groups else ASKED if book.entries_of(campaign) else FORMED
         yield Subject(origin.symbol, origin.timeframe, rank, start_ns, last_ns, len(changes), campaign)
 
@@ -208,5 +208,5 @@ def _ranges(events: dict[Chart, list[EventRow]]) -> Iterator[Subject]:
             ranges.setdefault(one.range, []).append(one)
         for (_, start_ns), inside in ranges.items():
             if len(inside) >= EVENTS_OF_A_RANGE:
-                first_ns = max(start_ns, inside[0].event_ns - MOST_OF_LINES * LENGTH_NS[timeframe])
+                first_ns = max(start_ns, inside[0].event_ns - MOST_OF_LINES * usual_length_ns(timeframe))
                 yield Subject(symbol, timeframe, RANGE, first_ns, inside[-1].confirm_ns, len(inside))

@@ -123,6 +123,12 @@ class RiskGate:
         """What operators have halted: `pause`, `kill`."""
         return self._holds.halts
 
+    def heat_now(self) -> tuple[int | None, HeatState]:
+        """Heat in basis points of equity, None while it cannot be known, and the state it is in."""
+        equity, unmarked = self._equity()
+        risk = self.portfolio.open_risk + self.portfolio.working_risk
+        return (None if unmarked or equity <= 0 else heat_bp(risk, equity)), self.heat
+
     def blocks(self) -> list[Block]:
         """Why no entry would pass now, whatever it is; none where entries are judged one by one."""
         lost = [

@@ -1,0 +1,1 @@
+"""Venues as sessions see them: addresses, subscriptions, history. Codecs are in `adapters.codecs`."""

@@ -1,0 +1,102 @@
+// Heat over time against its three marks, and which campaigns it is made of.
+
+import { $, hide, keep, make, mark, say } from "./dom.js";
+import { marketNow, state } from "./state.js";
+import { onTheme, paint } from "./theme.js";
+import { clock, percent, span } from "./words.js";
+
+const MOST_POINTS = 600;
+const LEAST_S = 3600;
+let plots = null;
+let plot = null;
+
+export function begin(libraries) {
+  plots = libraries.plots;
+  if (!plots) return;
+  onTheme(anew);
+  new ResizeObserver(() => plot?.setSize(size())).observe($("heat-plot"));
+}
+
+const size = () => ({ width: $("heat-plot").clientWidth, height: $("heat-plot").clientHeight });
+
+function anew() {
+  plot?.destroy();
+  plot = null;
+  draw();
+}
+
+export function draw() {
+  const found = state.heatDetail;
+  const heat_bp = state.heat?.heat_bp ?? null;
+  const limit_bp = state.heat?.limit_bp ?? 1000;
+  const since_ms = found?.zone_since_ms ?? null;
+  say($("heat-since"), state.heat?.state ? `${state.heat.state.toLowerCase()}${since_ms === null ? "" : ` for ${span(Math.max(0, (marketNow() - since_ms) / 1000))}`}` : "");
+  say($("heat-room"), heat_bp === null ? "" : heat_bp >= limit_bp ? "no room" : `room for less than ${percent(limit_bp - heat_bp)}`);
+  mark(document.body, "data-heat", heat_bp === null && state.heatHistory.length === 0 ? "no" : "yes");
+  stack(found?.campaigns ?? [], limit_bp);
+  line();
+}
+
+function stack(campaigns, limit_bp) {
+  const held = [...campaigns].filter((one) => Number(one.heat_bp) > 0).sort((one, other) => other.heat_bp - one.heat_bp);
+  hide($("heat-none"), held.length > 0);
+  keep($("heat-stack"), held, {
+    key: (one) => one.campaign,
+    build: () => make("li", {}, make("span", { class: "who" }), make("span", { class: "track" }, make("i")), make("span", { class: "n" })),
+    fill: (node, one) => {
+      const [who, track, value] = node.children;
+      say(who, one.campaign);
+      mark(who, "title", one.campaign);
+      track.firstElementChild.style.transform = `scaleX(${Math.min(1, one.heat_bp / limit_bp)})`;
+      say(value, percent(one.heat_bp));
+    },
+  });
+}
+
+/** Time rises strictly in a plot: of two points in one millisecond the later stands. */
+function points() {
+  const rows = [...state.heatHistory, ...state.heatSeen].filter((one) => one.heat_bp !== null && one.heat_bp !== undefined);
+  rows.sort((one, other) => one.time_ms - other.time_ms);
+  const now = state.heat?.heat_bp ?? null;
+  if (now !== null && !(rows.at(-1)?.time_ms >= marketNow())) rows.push({ time_ms: marketNow(), heat_bp: now });
+  const kept = rows.filter((one, at) => rows[at + 1]?.time_ms !== one.time_ms).slice(-MOST_POINTS);
+  return [kept.map((one) => one.time_ms / 1000), kept.map((one) => one.heat_bp / 100)];
+}
+
+function line() {
+  if (!plots || size().width < 40) return;
+  const data = points();
+  if (data[0].length === 0) return;
+  if (plot) plot.setData(data);
+  else plot = new plots(options(), data, $("heat-plot"));
+}
+
+function options() {
+  const font = "10.5px system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif";
+  const axis = { stroke: paint.faint, font, grid: { stroke: paint.grid, width: 1 }, ticks: { show: false } };
+  return {
+    ...size(), legend: { show: false }, cursor: { show: false }, padding: [6, 6, 0, 0],
+    scales: { x: { time: true, range: (_, from, to) => [Math.min(from, to - LEAST_S), to] }, y: { range: (_, __, top) => [0, Math.max(11, top * 1.05)] } },
+    axes: [{ ...axis, size: 18, gap: 2, space: 70, values: (_, splits) => splits.map((at) => clock(at * 1000).slice(0, 5)) }, { ...axis, size: 30, gap: 4, splits: () => [0, 5, 10], values: (_, splits) => splits.map(String) }],
+    series: [{}, { stroke: paint.accent, width: 1.5, fill: `color-mix(in srgb, ${paint.accent} 14%, transparent)`, paths: plots.paths.stepped({ align: 1 }), points: { show: false } }],
+    hooks: { drawAxes: [limits] },
+  };
+}
+
+/** The three marks, as lines behind the heat. */
+function limits(drawn) {
+  const { ctx, bbox } = drawn;
+  const marks = [[state.heat?.warning_bp ?? 700, paint["warn-fill"]], [state.heat?.critical_bp ?? 900, paint["hot-fill"]], [state.heat?.limit_bp ?? 1000, paint["bad-fill"]]];
+  ctx.save();
+  ctx.lineWidth = devicePixelRatio;
+  for (const [bp, colour] of marks) {
+    const y = Math.round(drawn.valToPos(bp / 100, "y", true)) + 0.5;
+    ctx.strokeStyle = colour;
+    ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+  }
+  ctx.restore();
+}

@@ -29,7 +29,7 @@ def trade(
         int | None,
         typer.Option(
             "--chaos", metavar="SEED", min=0,
-            help="On paper against a simulated venue on which much goes wrong, in a directory of its own.",
+            help="Paper against a venue of this host on which much goes wrong.",
         ),
     ] = None,
 ) -> None:  # fmt: skip

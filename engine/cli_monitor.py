@@ -25,12 +25,15 @@ def monitor(
     store: Annotated[
         Path | None, typer.Option("--store", metavar="FILE", help="Show this store alone: a replay that has ended.")
     ] = None,
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", hidden=True, help="End with the process that started this one.")
+    ] = False,
 ) -> None:
     """Serve the page, REST, WebSocket and metrics of the engine of this home."""
     with exits():
         from engine.monitor_command import run_monitor
 
-        run_monitor(home, config or (), sets or (), listen=listen, store=store)
+        run_monitor(home, config or (), sets or (), listen=listen, store=store, with_parent=with_parent)
 
 
 def watch(

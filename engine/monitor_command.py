@@ -3,7 +3,8 @@
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from secrets import token_urlsafe  # noqa: TID251 - a token must be unguessable; nothing on the line reads it
@@ -25,21 +26,29 @@ from engine.monitor.server import Plan, monitor_of, serving
 from engine.paths import PathError, Paths, private_directory
 from engine.signals import Signals
 
+LOOK_S: Final = 0.5
 READ_TOKEN: Final = "monitor_read_token"  # noqa: S105 - the name of a file
 """A second token in {config}/secrets that may only look."""
 
 
 def run_monitor(
-    home: Path | None, files: Sequence[Path], sets: Sequence[str], *, listen: str | None, store: Path | None
+    home: Path | None,
+    files: Sequence[Path],
+    sets: Sequence[str],
+    *,
+    listen: str | None,
+    store: Path | None,
+    with_parent: bool = False,
 ) -> None:
-    """Returns after a signal. Raises ExitError."""
+    """Returns after a signal, or `with_parent` when the process that started it is gone. Raises ExitError."""
     paths, found = settled(home, files, sets)
     settings = _settings(found.config, listen)
     host, _, port = settings.listen.rpartition(":")
     tokens = _tokens(paths, found, settings)
     plan = _plan(paths, found.config, settings, tokens, store)
     try:
-        anyio.run(_serve, plan, host.removeprefix("[").removesuffix("]"), int(port), settings, paths)
+        until = partial(_parent_is_gone, os.getppid()) if with_parent else anyio.sleep_forever
+        anyio.run(_serve, plan, (host.removeprefix("[").removesuffix("]"), int(port)), settings, paths, until)
     except OSError as error:
         raise ExitError(exits.CANNOT_CREATE, f"monitor: cannot listen on {settings.listen}: {error.strerror}") from None
 
@@ -102,15 +111,30 @@ def _plan(paths: Paths, config: Config, settings: MonitorSettings, tokens: Token
     )
 
 
-async def _serve(plan: Plan, host: str, port: int, settings: MonitorSettings, paths: Paths) -> None:
-    stopped = anyio.Event()
+async def _parent_is_gone(parent: int) -> None:
+    """An engine that was killed cannot end its monitor: nobody else would."""
+    while os.getppid() == parent:
+        await SystemClock().sleep(LOOK_S)
+
+
+async def _serve(
+    plan: Plan, address: tuple[str, int], settings: MonitorSettings, paths: Paths, until: Callable[[], Awaitable[None]]
+) -> None:
+    (host, port), stopped = address, anyio.Event()
     monitor = monitor_of(plan, SystemClock())
     async with Signals(lambda _: stopped.set(), lambda _: None), serving(monitor, host, port) as bound:
         shown = f"http://{_shown_host(host)}:{bound}/"
         token = paths.resolved(settings.token_file, plan.mode)
         sys.stderr.write(f"wyckoff: the monitor is at {shown}; sign in with the token of {token}\n")
         structlog.get_logger().info("monitor_listens", address=f"{host}:{bound}", mode=plan.mode)
-        await stopped.wait()
+        async with anyio.create_task_group() as either:
+
+            async def wait(first: Callable[[], Awaitable[object]]) -> None:
+                await first()
+                either.cancel_scope.cancel()
+
+            either.start_soon(wait, stopped.wait)
+            either.start_soon(wait, until)
 
 
 def _shown_host(host: str) -> str:

@@ -94,7 +94,7 @@ def _monitor_command(home: Path | None, files: Sequence[Path], sets: Sequence[st
     options = [*(("--home", str(home)) if home else ())]
     options += [part for file in files for part in ("--config", str(file))]
     options += [part for one in sets for part in ("--set", one)]
-    return [sys.executable, "-m", "engine", "monitor", *options]
+    return [sys.executable, "-m", "engine", "monitor", "--with-parent", *options]
 
 
 def _check_armed(config: Config, *, live: bool) -> None:

@@ -20,7 +20,7 @@ LIVED_S: Final = 60.0
 """After so long a life the next pause is the first one again."""
 
 END_S: Final = 5.0
-HOPELESS: Final = (exits.USAGE, exits.BAD_CONFIG, exits.CANNOT_CREATE)
+HOPELESS: Final = (exits.USAGE, exits.BAD_CONFIG)
 """Trying again would end the same way."""
 
 

@@ -126,8 +126,9 @@ class SimulatedFeed:
 
     def _trades_due(self, symbol: str, market_ns: int) -> Trades:
         step_ns = self._length_ns // STEPS
-        first, last = self._given[symbol], max(0, (market_ns - self._origin_ns) // step_ns)
-        self._given[symbol] = max(first, last)
+        # A trade lies in the middle of its step: it is due from then on, or a heartbeat would overtake it.
+        first, last = self._given[symbol], (market_ns - self._origin_ns + step_ns - step_ns // 2) // step_ns
+        self._given[symbol] = last = max(first, last)
         count = max(0, last - first)
         steps = np.arange(first, first + count, dtype=np.int64)
         prints = self._walks[symbol].prints(self._past * STEPS + first, count)

@@ -23,6 +23,7 @@ from engine.exits import ExitError, emit
 from engine.exports import DecisionsJsonl, EventsCsv, Export, ExportError, PhasesCsv, TradesCsv
 from engine.instruments import InstrumentError
 from engine.kernels import is_cold
+from engine.live.tapes import epoch
 from engine.opening import Opened, configuration, configured, listed, opened
 from engine.pace import Pace, WallClock
 from engine.pace_driver import cause, go
@@ -225,7 +226,7 @@ def session_of(config: Config, found: Opened, command: ReplayCommand) -> Session
 
 def _begin(command: ReplayCommand, config: Config, session: Session, sinks: Sequence[Any]) -> Run:
     if not command.resume:
-        return begin(config, session, sinks, command.tape, _epoch())
+        return begin(config, session, sinks, command.tape, epoch(time.time_ns()))
     assert command.tape is not None
     return resume(config, session, sinks, command.tape)
 
@@ -237,13 +238,3 @@ def _abandoned_on_error(run: Run) -> Iterator[None]:
     except BaseException:
         run.abandon()
         raise
-
-
-def _epoch() -> str:
-    """The creation second in base 36."""
-    digits = ""
-    left = int(time.time())
-    while left:
-        left, digit = divmod(left, 36)
-        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
-    return digits

@@ -7,17 +7,16 @@ target's name only when the run has ended, so nothing half-written looks whole.
 import csv
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Self
 
-import msgspec
 import numpy as np
 
 from engine.blocks import PARTIAL, Column, MarketBlock
 from engine.campaigns.performance import TradeLedger
-from engine.digest import DECISIONS, EXECUTIONS
+from engine.decision_lines import decision_line
 from engine.iso import iso, iso_column
 from engine.messages import Detections, Message, Phase
 from engine.naming import event_name
@@ -207,13 +206,9 @@ class TradesCsv(CsvExport):
 class DecisionsJsonl(Export):
     """Every intent, verdict with receipt, order and execution, one JSON object a line, in order."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._encode: Callable[[object], bytes] = msgspec.json.Encoder(decimal_format="string").encode
-
     def write(self, item: Item) -> None:
-        if isinstance(item, DECISIONS + EXECUTIONS):
-            self.text(self._encode(item).decode() + "\n")
+        if line := decision_line(item):
+            self.text(line.decode())
 
 
 def _fields(*values: str) -> str:

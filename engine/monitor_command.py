@@ -19,8 +19,8 @@ from engine.config.credentials import read_private
 from engine.config.daemon_tables import MonitorSettings
 from engine.config_command import settled
 from engine.exits import ExitError
+from engine.live.clock import SystemClock
 from engine.live.stream import SOCKET_NAME
-from engine.monitor.clock import SystemClock
 from engine.monitor.guard import SECRET_BYTES, Tokens, WeakTokenError
 from engine.monitor.server import Plan, monitor_of, serving
 from engine.paths import PathError, Paths, private_directory

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from engine.config import Config
-from engine.digest import DECISIONS, EXECUTIONS
+from engine.decision_lines import decision_line
 from engine.ports import Item
 from engine.replay import Run, begin, from_tape
 
@@ -38,12 +38,11 @@ class _Lines:
     """A sink that gives the decisions as lines."""
 
     def __init__(self) -> None:
-        self._encode = msgspec.json.Encoder(decimal_format="string").encode
         self.lines: list[str] = []
 
     def write(self, item: Item) -> None:
-        if isinstance(item, DECISIONS + EXECUTIONS):
-            self.lines.append(self._encode(item).decode())
+        if line := decision_line(item):
+            self.lines.append(line.decode().rstrip("\n"))
 
     def take(self) -> list[str]:
         lines, self.lines = self.lines, []

@@ -20,19 +20,21 @@ from engine import exits
 from engine.arming import disagreement
 from engine.calendars import CalendarError
 from engine.collector import settle
-from engine.config import Config, ConfigError, Settled, problem_table
-from engine.config_command import settled
+from engine.config import Config, Settled
+from engine.config_command import config_errors, settled
 from engine.control.server import SocketTakenError
 from engine.control.target import Outcome
 from engine.exits import ExitError
 from engine.instruments import InstrumentError
 from engine.kernels import is_cold
+from engine.live.clock import SystemClock
 from engine.live.daemon import Daemon
 from engine.live.ports import Clock, FeedRefusedError, FeedUnreachableError
 from engine.locks import Holder, LockedError, StateLock
 from engine.log import LogBook, logging_to
 from engine.notify_systemd import Notifier
 from engine.outbound import AddressError
+from engine.pace_driver import cause
 from engine.paths import PathError, Paths, private_directory
 from engine.store import StoreError
 from engine.tape import TapeError, TapeMismatch
@@ -71,7 +73,7 @@ def run_chaos(home: Path | None, files: Sequence[Path], sets: Sequence[str], see
 
 
 def _run(paths: Paths, found: Settled, engine: Callable[[Clock, LogBook], Awaitable[None]]) -> None:
-    clock: Any = import_module("adapters.live.clock").SystemClock()
+    clock = SystemClock()
     with (
         _known_errors(),
         _held(paths, found.config, clock.now_ns()),
@@ -152,11 +154,8 @@ def _reread(home: Path | None, files: Sequence[Path], sets: Sequence[str], runni
 def _known_errors() -> Iterator[None]:
     """What is the user's, the network's or the machine's to mend, with its exit code."""
     try:
-        yield
-    except ConfigError as error:
-        raise ExitError(
-            exits.BAD_CONFIG, f"the configuration cannot be used\n{problem_table(error.problems)}"
-        ) from None
+        with config_errors():
+            yield
     except (InstrumentError, CalendarError) as error:
         raise ExitError(exits.BAD_CONFIG, str(error)) from None
     except (AddressError, StoreError) as error:
@@ -176,7 +175,6 @@ def _known_errors() -> Iterator[None]:
 
 
 def _cause(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    error = cause(error)
     structlog.get_logger().error("session_failed", error=type(error).__name__, reason=str(error))
     return error

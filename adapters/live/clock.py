@@ -1,20 +1,7 @@
-"""The host's clock, and one that runs faster, for venues and feeds that are tested together."""
+"""A clock that runs faster than the host's, for venues and feeds that are tested together."""
 
 import asyncio
 import time
-
-
-class SystemClock:
-    """The host's own clocks."""
-
-    def now_ns(self) -> int:
-        return time.time_ns()
-
-    def monotonic_ns(self) -> int:
-        return time.monotonic_ns()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
 
 
 class FastClock:

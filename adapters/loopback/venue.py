@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 import msgspec
 from aiohttp import WSMessage, web
 
-from adapters.live.clock import SystemClock
 from adapters.loopback.connection import Connection, Outgoing, each_end
 from adapters.loopback.faults import Faults
 from adapters.loopback.ledger import Ledger, Opened
 from adapters.loopback.market import LoopbackMarket, Print
+from engine.live.clock import SystemClock
 from engine.live.ports import Clock
 
 NS_PER_MS = 1_000_000

@@ -23,7 +23,7 @@ from engine.control.server import ControlServer
 from engine.control.status import KillLevel, SessionState
 from engine.control.target import OperatorCommand, Outcome
 from engine.ingress import IngressClosedError
-from engine.live.machine import MS_NS, SECOND_NS, Machine
+from engine.live.machine import MS_NS, Machine
 from engine.live.opening import nothing
 from engine.live.ports import Clock, LiveFeed
 from engine.live.read_model import ReadModel
@@ -31,7 +31,7 @@ from engine.live.self_check import SelfCheckError, checked
 from engine.live.session import LiveParts, LiveSession
 from engine.live.stream import SOCKET_NAME, EngineStream
 from engine.live.supervision import keep_running
-from engine.live.tapes import Tapes
+from engine.live.tapes import SECOND_NS, Tapes
 from engine.live.target import EngineTarget
 from engine.log import LogBook
 from engine.notify_systemd import Notifier

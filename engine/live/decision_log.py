@@ -10,9 +10,7 @@ from errno import ENOSPC
 from pathlib import Path
 from typing import IO
 
-import msgspec
-
-from engine.digest import DECISIONS, EXECUTIONS
+from engine.decision_lines import decision_line
 from engine.ports import Item
 from engine.tape_file import naming
 
@@ -28,7 +26,6 @@ class DecisionLog:
     """A sink of the Tap. `count` numbers the decisions of the tape so far."""
 
     def __init__(self) -> None:
-        self._encode = msgspec.json.Encoder(decimal_format="string").encode
         self._file: IO[bytes] | None = None
         self._waiting: list[bytes] = []
         self._good_bytes = 0
@@ -54,8 +51,8 @@ class DecisionLog:
 
     def write(self, item: Item) -> None:
         """Never touches the disk: the line does not wait for it, and does not fail with it."""
-        if self._file is not None and isinstance(item, DECISIONS + EXECUTIONS):
-            self._waiting.append(self._encode(item) + b"\n")
+        if self._file is not None and (line := decision_line(item)):
+            self._waiting.append(line)
             self.count += 1
 
     def sync(self) -> None:

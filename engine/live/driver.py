@@ -11,6 +11,7 @@ from contextlib import suppress
 from anyio import Event
 from anyio.lowlevel import checkpoint
 
+from engine.actor import drive
 from engine.blocks import MarketBlock
 from engine.ingress import Ingress
 from engine.live.opening import OpenLine
@@ -50,7 +51,6 @@ class LineDriver:
         self._day = opened.day
         self.failure = ""
         self.rows = 0
-        self.facts = 0
         self._inbox = inbox
         self._clock = clock
         self._every_rows = snapshot_every_rows
@@ -65,16 +65,13 @@ class LineDriver:
         """Until the inbox is closed and empty. Raises TapeError when the tape stays unwritable."""
         turned_ns = self._clock.monotonic_ns()
         async for fact in self._inbox:
-            await self._push(fact)
+            await self.push(fact)
             if self._clock.monotonic_ns() - turned_ns >= TURN_NS:
                 await checkpoint()
                 turned_ns = self._clock.monotonic_ns()
 
     async def push(self, fact: Item) -> None:
-        """A fact that does not come through the inbox: the session's own, before the feeds begin."""
-        await self._push(fact)
-
-    async def _push(self, fact: Item) -> None:
+        """One fact all the way through; the session's own come without the inbox, before the feeds begin."""
         retries = 0
         while True:
             try:
@@ -98,12 +95,7 @@ class LineDriver:
         self._keep()
 
     async def _through(self, fact: Item) -> None:
-        turned_ns = self._clock.monotonic_ns()
-        for _ in self.opened.line.chain.steps(fact):
-            if self._clock.monotonic_ns() - turned_ns >= TURN_NS:
-                await checkpoint()
-                turned_ns = self._clock.monotonic_ns()
-        self.facts += 1
+        await drive(self.opened.line.chain.steps(fact), self._clock.monotonic_ns, pause_ns=TURN_NS)
         self.rows += len(fact) if isinstance(fact, MarketBlock) else 0
 
     def _keep(self) -> None:

@@ -11,13 +11,13 @@ from engine.config.daemon_tables import LiveSettings
 from engine.control.status import LoopView
 from engine.ingress import Ingress
 from engine.live.ports import Clock
+from engine.live.tapes import SECOND_NS
 from engine.messages import Health
 from engine.tape import TapeWriter
 from engine.watchdog import ClockSense, LoopWatch, PauseSense, RssGuard
 
 MB = 1_000_000
 MS_NS = 1_000_000
-SECOND_NS = 1_000_000_000
 
 
 class Machine:

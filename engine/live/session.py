@@ -49,11 +49,9 @@ class LiveSession:
     warm_ups: list[WarmUp] = field(default_factory=list)
     began_ns: int = 0
     warm: anyio.Event = field(default_factory=anyio.Event)
-    stopping: bool = False
     ended_tapes: list[Path] = field(default_factory=list)
     _ends_ns: int = FOREVER_NS
     _stop: anyio.Event = field(default_factory=anyio.Event)
-    _ended: dict[str, str] = field(default_factory=dict)
 
     async def begin(self) -> None:
         """Raises FeedUnreachableError, FeedRefusedError, ConfigError, InstrumentError, TapeError."""
@@ -102,7 +100,6 @@ class LiveSession:
     def stop(self, drain_s: float | None = None) -> None:
         """Begin the end of the session; `run` returns when all has gone through, or raises TapeError where the tape
         takes nothing for `drain_s`, by default what the configuration says."""
-        self.stopping = True
         limit_s = self.parts.config.live.drain_s if drain_s is None else drain_s
         self._ends_ns = self.parts.clock.monotonic_ns() + int(limit_s * SECOND_NS)
         self._stop.set()
@@ -154,7 +151,6 @@ class LiveSession:
             reason = "the feed has ended"
         except FeedUnreachableError as error:
             reason = str(error)
-        self._ended[feed.name] = reason
         await self.inbox.market(FeedStatus(self.parts.clock.now_ns(), number, "STALE", reason))
 
     def _command(self, name: str, argument: str, operator: str, reason: str) -> Command:

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engine.messages import NEVER_NS
+from engine.timeframes import DAY_NS
 
 SUFFIX = ".tape"
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 SECOND_NS = 1_000_000_000
-DAY_NS = 86_400 * SECOND_NS
 
 
 class Tapes:

@@ -22,11 +22,12 @@ from engine.control.status import (
 from engine.instruments import MONEY
 from engine.live.opening import OpenLine
 from engine.live.ports import FeedReport, LiveFeed
-from engine.live.tapes import DAY_NS, SECOND_NS
+from engine.live.tapes import SECOND_NS
 from engine.live.warm_up import WarmUp
 from engine.messages import NEVER_NS, Fill, Refused, Role
 from engine.risk.position import Position
 from engine.risk.settings import RiskSettings
+from engine.timeframes import DAY_NS
 
 UNITS = Decimal(10) ** 8
 ZERO = Decimal(0)

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from engine.monitor.clock import Clock
+from engine.live.ports import Clock
 
 MOST_KEPT: Final = 256
 MINUTE_S: Final = 60

@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from engine.monitor.clock import Clock
+from engine.live.ports import Clock
 from engine.monitor.guard import COOKIE, OPERATE, Guard, Role, Session, is_our_host, is_our_origin, same
 from engine.monitor.problems import ProblemError, of_http, response
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from engine.control.rate import Bucket
-from engine.monitor.clock import Clock
+from engine.live.ports import Clock
 
 Role = Literal["read", "operate"]
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from engine.monitor.clock import Clock
+from engine.live.ports import Clock
 from engine.monitor.frames import FrameError, FrameReader, Hello
 from engine.monitor.hub import Hub
 from engine.monitor.replica import ABSENT, CONNECTING, Replica

@@ -14,8 +14,8 @@ from engine import exits
 from engine.control.client import ControlClient, NoAnswerError, NotRunningError
 from engine.control.protocol import COMMANDS, MOST_REASON_CHARACTERS, Answer, RequestError
 from engine.control.status import Status
+from engine.live.ports import Clock
 from engine.monitor.audit import Audit, Entry
-from engine.monitor.clock import Clock
 from engine.monitor.gate import Caller
 from engine.monitor.problems import ProblemError
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from aiohttp import web
 
+from engine.live.ports import Clock
 from engine.monitor.cache import Cache
-from engine.monitor.clock import Clock
 from engine.monitor.guard import Guard
 from engine.monitor.hub import Hub
 from engine.monitor.link import EngineLink

@@ -15,10 +15,10 @@ import msgspec
 from aiohttp import web, web_response
 from aiohttp.http_exceptions import HttpProcessingError
 
+from engine.live.ports import Clock
 from engine.monitor import openapi, pages, rest_engine, rest_store
 from engine.monitor.audit import Audit
 from engine.monitor.cache import Cache
-from engine.monitor.clock import Clock
 from engine.monitor.gate import MOST_BODY_BYTES, NAME, add_headers, gate
 from engine.monitor.guard import Guard, Tokens
 from engine.monitor.hub import GOING_AWAY, HelloView, Hub

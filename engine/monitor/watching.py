@@ -14,8 +14,8 @@ import msgspec
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from engine.control.rate import Bucket
+from engine.live.ports import Clock
 from engine.monitor import gate
-from engine.monitor.clock import Clock
 from engine.monitor.gate import Caller
 from engine.monitor.guard import Guard
 from engine.monitor.hub import MOST_BARS_SUBSCRIBED, SIGNED_OUT, TRY_AGAIN, Client

@@ -16,11 +16,11 @@ from adapters.codecs.binance import BinanceCodec
 from adapters.codecs.codec import RowBuffer
 from adapters.live import build, warm
 from adapters.live.ccxt_taps import Taps
-from adapters.live.clock import SystemClock
 from adapters.live.intake import Intake
 from adapters.loopback.binance import BinanceVenue
 from engine.blocks import MarketBlock
 from engine.ingress import Ingress
+from engine.live.clock import SystemClock
 
 FRAMES = 100_000
 SYMBOLS = [f"S{number:02d}USDT" for number in range(50)]

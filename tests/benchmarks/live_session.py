@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from adapters.live import build
-from adapters.live.clock import SystemClock
 from adapters.loopback.binance import BinanceVenue
 from adapters.loopback.chaos import TROUBLES
 from engine.blocks import MarketBlock, Trades
 from engine.config import Config
+from engine.live.clock import SystemClock
 from engine.live.decision_log import decisions_of
 from engine.live.ports import Clock, LiveFeed
 from engine.live.session import LiveParts, LiveSession

@@ -22,9 +22,9 @@ from urllib.request import Request, urlopen
 import anyio
 import numpy as np
 
+from engine.live.clock import SystemClock
 from engine.live.stream import SOCKET_NAME, EngineStream
 from engine.monitor import guard
-from engine.monitor.clock import SystemClock
 from engine.monitor.guard import Tokens
 from engine.monitor.server import Plan, monitor_of, serving
 from tests.control.makers import status

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from adapters.live.clock import SystemClock
 from engine import exits
 from engine.cli import app
 from engine.config import Settled
@@ -14,6 +13,7 @@ from engine.config_command import settled
 from engine.exits import ExitError
 from engine.init_command import initialised
 from engine.live.chaos import beside_venue, prepared, told
+from engine.live.clock import SystemClock
 from engine.live.daemon import build_feeds
 from engine.paths import find_paths
 

@@ -7,7 +7,6 @@ import pytest
 
 from adapters.direct_feed import VENUES
 from adapters.live import build
-from adapters.live.clock import SystemClock
 from adapters.live.hosts import DATA_HOSTS, ForbiddenHostError, check
 from adapters.live.lost import LostError
 from adapters.live.settings import Keys, settings_of
@@ -15,6 +14,7 @@ from adapters.live.venue import Wanted
 from adapters.live.venues.alpaca import AlpacaFeedVenue
 from engine.blocks import SELLER
 from engine.config.feeds import AlpacaFeed, CcxtFeed, DirectFeed, SimulatedFeed
+from engine.live.clock import SystemClock
 from engine.timeframes import MINUTE_NS
 
 NOW_NS = 1_700_000_000_000_000_000

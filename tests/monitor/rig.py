@@ -11,9 +11,9 @@ import aiohttp
 import anyio
 import msgspec
 
+from engine.live.clock import SystemClock
 from engine.live.stream import SOCKET_NAME, EngineStream
 from engine.messages import SessionStart
-from engine.monitor.clock import SystemClock
 from engine.monitor.guard import Tokens
 from engine.monitor.parts import Monitor
 from engine.monitor.replica import CONNECTED

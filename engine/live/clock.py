@@ -1,22 +1,12 @@
-"""The one place where the monitor looks at a clock or waits for it; tests give it another."""
+"""The clock of this machine, for everything outside the line; tests give another in its place."""
 
 import time
-from collections.abc import Awaitable
-from typing import Protocol
 
 import anyio
 
 
-class Clock(Protocol):
-    def now_ns(self) -> int: ...
-
-    def monotonic_ns(self) -> int: ...
-
-    def sleep(self, seconds: float) -> Awaitable[None]: ...
-
-
 class SystemClock:
-    """That of this machine."""
+    """Satisfies `engine.live.ports.Clock`."""
 
     def now_ns(self) -> int:
         return time.time_ns()  # noqa: TID251 - the shell's own clock; nothing on the line reads it

@@ -30,6 +30,7 @@ demo: $(VENV)/.demo
 
 ## make test    the whole suite, including make check
 test: $(VENV)/.dev check
+	@command -v npm >/dev/null && $(MAKE) --no-print-directory page || echo "no chart libraries: tests of the monitor's page will skip"
 	$(BIN)/python -m pytest -n 2
 
 ## make check   formatting, lint, types, import contracts
@@ -57,7 +58,7 @@ $(VENDOR)/.installed: engine/monitor/package.json engine/monitor/package-lock.js
 	@command -v npm >/dev/null || { echo "npm is needed once, for the chart libraries (Debian: apt-get install npm)"; exit 1; }
 	mkdir -p build/page $(VENDOR)/lightweight-charts $(VENDOR)/uplot
 	cp engine/monitor/package.json engine/monitor/package-lock.json build/page/
-	npm ci --prefix build/page --ignore-scripts --no-audit --no-fund --loglevel=error
+	timeout 120 npm ci --prefix build/page --ignore-scripts --no-audit --no-fund --loglevel=error
 	cd build/page/node_modules/lightweight-charts && cp LICENSE dist/lightweight-charts.standalone.production.mjs $(CURDIR)/$(VENDOR)/lightweight-charts/
 	cd build/page/node_modules/uplot && cp LICENSE dist/uPlot.esm.js dist/uPlot.min.css $(CURDIR)/$(VENDOR)/uplot/
 	touch $@

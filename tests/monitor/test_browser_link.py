@@ -17,6 +17,7 @@ def browser() -> Iterator[Tab]:
 
 
 @needs_browser
+@needs_libraries
 def test_a_server_that_falls_silent_is_seen_within_three_seconds_and_comes_back_by_itself(browser: Tab) -> None:
     with StandIn(signed=True).running() as server:
         shown(browser, server)

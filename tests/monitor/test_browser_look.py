@@ -10,7 +10,7 @@ import pytest
 
 from tests.monitor import browser_scene as scene
 from tests.monitor.browser import Tab, tab
-from tests.monitor.browser_pages import CONTRAST, PICTURES, needs_browser, shown, text
+from tests.monitor.browser_pages import CONTRAST, PICTURES, needs_browser, needs_libraries, shown, text
 from tests.monitor.browser_stand_in import STATIC, StandIn
 
 ROOT = STATIC.parents[2]
@@ -24,6 +24,7 @@ def browser() -> Iterator[Tab]:
 
 
 @needs_browser
+@needs_libraries
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(1440, 860), (390, 844)])
 def test_page_loads_under_its_policy_without_a_complaint(width: int, height: int, scheme: str, browser: Tab) -> None:
@@ -65,6 +66,7 @@ def test_no_part_of_the_page_is_wider_than_a_phone(browser: Tab) -> None:
 
 
 @needs_browser
+@needs_libraries
 @pytest.mark.parametrize("width", [1440, 390])
 def test_a_hostile_symbol_is_only_text(width: int, browser: Tab) -> None:
     with StandIn("hostile", signed=True).running() as server:

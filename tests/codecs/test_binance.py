@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from hypothesis import given
 
 from adapters.codecs.binance import BinanceCodec
 from adapters.codecs.codec import RowBuffer
@@ -11,9 +10,6 @@ from tests.codecs.codec_laws import (
     NOT_NUMBERS,
     RECEIVED_NS,
     as_frame,
-    assert_all_variants_lawful,
-    assert_lawful,
-    frames_near,
     told,
     verdict,
 )
@@ -186,12 +182,3 @@ def test_rows_nobody_wants_are_not_read() -> None:
     BinanceCodec().decode(b'{"stream":"nknusdt@bookTicker","data":not read}', RECEIVED_NS, rows)
 
     assert rows.counts == {"unwanted_kind": 1}
-
-
-def test_no_odd_value_breaks_the_codec() -> None:
-    assert_all_variants_lawful(BinanceCodec, FRAMES)
-
-
-@given(frames_near(FRAMES))
-def test_every_frame_is_reported_once(frame: bytes) -> None:
-    assert_lawful(BinanceCodec(), frame)

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from hypothesis import given
 
 from adapters.codecs.codec import RowBuffer
 from adapters.codecs.coinbase import CoinbaseCodec
@@ -11,9 +10,6 @@ from tests.codecs.codec_laws import (
     NOT_NUMBERS,
     RECEIVED_NS,
     as_frame,
-    assert_all_variants_lawful,
-    assert_lawful,
-    frames_near,
     told,
     verdict,
 )
@@ -173,12 +169,3 @@ def test_rows_nobody_wants_are_not_read() -> None:
         CoinbaseCodec().decode(b'{"channel":"' + channel + b'",not read}', RECEIVED_NS, rows)
 
     assert rows.counts == {"unwanted_kind": 3}
-
-
-def test_no_odd_value_breaks_the_codec() -> None:
-    assert_all_variants_lawful(CoinbaseCodec, FRAMES)
-
-
-@given(frames_near(FRAMES))
-def test_every_frame_is_reported_once(frame: bytes) -> None:
-    assert_lawful(CoinbaseCodec(), frame)

@@ -1,7 +1,6 @@
 """Kraken v1: arrays that name channel and pair at their end; trades without ids."""
 
 import pytest
-from hypothesis import given
 
 from adapters.codecs.codec import RowBuffer
 from adapters.codecs.kraken_v1 import KrakenV1Codec
@@ -10,9 +9,6 @@ from tests.codecs.codec_laws import (
     NOT_NUMBERS,
     RECEIVED_NS,
     as_frame,
-    assert_all_variants_lawful,
-    assert_lawful,
-    frames_near,
     told,
     verdict,
 )
@@ -154,15 +150,6 @@ def test_what_nobody_wants_is_not_read() -> None:
         KrakenV1Codec().decode(each, RECEIVED_NS, rows)
 
     assert dict(rows.counts) == {"unwanted_kind": 3, "unfinished_bar": 1}
-
-
-def test_no_odd_value_breaks_the_codec() -> None:
-    assert_all_variants_lawful(KrakenV1Codec, FRAMES)
-
-
-@given(frames_near(FRAMES))
-def test_every_frame_is_reported_once(each: bytes) -> None:
-    assert_lawful(KrakenV1Codec(), each)
 
 
 def test_a_real_session_is_understood_to_the_last_frame() -> None:

@@ -1,7 +1,6 @@
 """KuCoin: nanoseconds as text, hexadecimal ids, candles that are added and updated."""
 
 import pytest
-from hypothesis import given
 
 from adapters.codecs.codec import RowBuffer
 from adapters.codecs.kucoin import KucoinCodec
@@ -10,9 +9,6 @@ from tests.codecs.codec_laws import (
     NOT_NUMBERS,
     RECEIVED_NS,
     as_frame,
-    assert_all_variants_lawful,
-    assert_lawful,
-    frames_near,
     told,
     verdict,
 )
@@ -159,15 +155,6 @@ def test_what_nobody_wants_is_not_read() -> None:
         KucoinCodec().decode(frame, RECEIVED_NS, rows)
 
     assert dict(rows.counts) == {"unwanted_kind": 6}
-
-
-def test_no_odd_value_breaks_the_codec() -> None:
-    assert_all_variants_lawful(KucoinCodec, FRAMES)
-
-
-@given(frames_near(FRAMES))
-def test_every_frame_is_reported_once(frame: bytes) -> None:
-    assert_lawful(KucoinCodec(), frame)
 
 
 def test_a_real_session_is_understood_to_the_last_frame() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tests.adapters.raw_makers import START_NS, connect, header, print_of, recv, recv_binary
-from tests.codecs.test_foreign_frames import FRAMES
+from tests.codecs.frames import FRAMES
 
 _DAY: Final = "equity/usa/{resolution}/spy/20131007_{kind}.zip"
 LEAN_NAMES: Final = (

@@ -19,7 +19,7 @@ with atheris.instrument_imports(include=["adapters.codecs"]):
     from adapters.codecs.protocols import PROTOCOLS
 
 from tests.codecs.codec_laws import ODD_VALUES, as_frame, told
-from tests.codecs.test_foreign_frames import FRAMES
+from tests.codecs.frames import FRAMES
 
 BETWEEN = b"\0"
 NAMES = sorted(PROTOCOLS)

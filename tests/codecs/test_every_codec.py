@@ -1,30 +1,19 @@
-"""Each protocol knows its own frames and nobody else's: that is how a recording's protocol is found."""
+"""What every codec keeps: it reports each frame once, breaks at none, and knows its own frames from others'.
+
+That each protocol knows its own frames and nobody else's is how a recording's protocol is found.
+"""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.codecs.protocols import PROTOCOLS
-from tests.codecs import (
-    test_binance,
-    test_bitfinex,
-    test_bybit,
-    test_coinbase,
-    test_gate,
-    test_kraken,
-    test_kraken_v1,
-    test_kucoin,
-)
-from tests.codecs.codec_laws import verdict
+from tests.codecs import test_bitfinex
+from tests.codecs.codec_laws import assert_all_variants_lawful, assert_lawful, frames_near, verdict
+from tests.codecs.frames import FRAMES
 
-FRAMES = {
-    "binance": test_binance.FRAMES,
-    "bitfinex": test_bitfinex.FRAMES,
-    "bybit": test_bybit.FRAMES,
-    "coinbase": test_coinbase.FRAMES,
-    "gate": test_gate.FRAMES,
-    "kraken": test_kraken.FRAMES,
-    "kraken_v1": test_kraken_v1.FRAMES,
-    "kucoin": test_kucoin.FRAMES,
-}
+MAKE = {name: protocol.make for name, protocol in PROTOCOLS.items()} | {"bitfinex": test_bitfinex.announced}
+"""Codecs that understand `FRAMES`: Bitfinex gives its channels numbers first."""
 
 
 def test_every_protocol_has_frames() -> None:
@@ -56,3 +45,14 @@ def test_foreign_frames_are_never_rows_and_hardly_understood(name: str, other: s
 
     assert "rows" not in verdicts
     assert 4 * verdicts.count("passed") <= len(verdicts)
+
+
+@pytest.mark.parametrize("name", sorted(PROTOCOLS))
+def test_no_odd_value_breaks_the_codec(name: str) -> None:
+    assert_all_variants_lawful(MAKE[name], FRAMES[name])
+
+
+@pytest.mark.parametrize("name", sorted(PROTOCOLS))
+@given(data=st.data())
+def test_every_frame_is_reported_once(name: str, data: st.DataObject) -> None:
+    assert_lawful(MAKE[name](), data.draw(frames_near(FRAMES[name])))

@@ -6,7 +6,7 @@ of the line, so orders and positions come back with it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -61,8 +61,9 @@ class Plan:
 class OpenLine:
     """A line that stands ready behind the last fact of its tape.
 
-    `begun` says that nothing is on the tape yet: its opening facts are still to be pushed. `seen` are the last
-    rows of the tape by symbol, `replayed` the rows that recovery took through the line.
+    `begun` says that no history and no live row is on the tape yet: what the opening facts of `session` still hold
+    is to be pushed, then history. `seen` are the last rows of the tape by symbol, `replayed` the rows that recovery
+    took through the line.
     """
 
     line: Line
@@ -166,6 +167,7 @@ def _go_on(planned: Plan, latest: Path, sinks: Sequence[Sink], log: DecisionLog,
         check_instruments(latest, known.instruments, planned.table)
         session = Session(known.session, planned.table, (), known.calendars, opening=known.opening_snapshot)
         writer, last = continue_tape(latest, _header(planned.config, session, 0))
+        opening = () if session.opening else (known.session, *planned.table.all)
         line = _line(planned.config, session, sinks)
         known_to = _restore(line, reader, session.opening, log)
         prepare(line, session)
@@ -175,7 +177,9 @@ def _go_on(planned: Plan, latest: Path, sinks: Sequence[Sink], log: DecisionLog,
             replayed += len(fact) if isinstance(fact, MarketBlock) else 0
         seen = _seen(reader, planned.table, last)
     line.journal.recorder = writer
-    begun = last == 0 and not session.opening
+    # A start may have been cut off between any two of its opening facts.
+    begun = not session.opening and last <= len(opening)
+    session = replace(session, facts=opening[last:])
     return OpenLine(line, writer, session, log, begun=begun, seen=seen, replayed=replayed)
 
 

@@ -107,6 +107,21 @@ async def test_a_session_that_died_has_the_state_of_its_tape(
     assert replayed(again.opened.tape.path)[0] == digest(again)
 
 
+@pytest.mark.parametrize("facts", [0, 1, 2, 3])
+async def test_a_start_that_was_cut_off_is_begun_again(market: list[Trades], tmp_path: Path, facts: int) -> None:
+    undisturbed = await run(feed_of(market), tmp_path / "undisturbed")
+    cut_off = LiveSession(parts(feed_of(market), tmp_path, CONFIG))
+    await cut_off.begin()
+    for fact in cut_off.opened.session.facts[:facts]:
+        await cut_off.driver.push(fact)
+    cut_off.opened.close(clean=False)
+
+    again = await run(feed_of(market), tmp_path)
+
+    assert digest(again) == digest(undisturbed)
+    assert replayed(again.opened.tape.path)[0] == digest(again)
+
+
 async def test_another_configuration_does_not_go_on_with_a_tape(market: list[Trades], tmp_path: Path) -> None:
     await run(feed_of(market[:5]), tmp_path)
     other = parse(CONFIG.model_dump() | {"tape": {"snapshot_every_rows": 3_000}}, "test")

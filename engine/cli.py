@@ -75,6 +75,8 @@ def replay(
     trades: options.Trades = None,
     decisions: options.Decisions = None,
     report: options.Report = None,
+    monitor: options.Monitor = False,
+    listen: options.Listen = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     color: options.Color = True,
@@ -96,7 +98,8 @@ def replay(
                 adjustments=adjustments, adjust_as_of=adjust_as_of, calendar=calendar, hours=hours,
                 instruments=tuple(instruments or ()), recorded_instruments=recorded_instruments, tape=tape,
                 resume=resume, speed=speed, stop_at=stop_at, store=store, events=events, phases=phases, trades=trades,
-                decisions=decisions, report=report, as_json=as_json, quiet=quiet, color=color,
+                decisions=decisions, report=report, monitor=monitor, listen=listen, as_json=as_json, quiet=quiet,
+                color=color,
             )
         )  # fmt: skip
 

@@ -25,6 +25,9 @@ def monitor(
     store: Annotated[
         Path | None, typer.Option("--store", metavar="FILE", help="Show this store alone: a replay that has ended.")
     ] = None,
+    expose: Annotated[
+        bool, typer.Option("--expose", help="Listen where other machines reach it; needs TLS and a token.")
+    ] = False,
     with_parent: Annotated[
         bool, typer.Option("--with-parent", hidden=True, help="End with the process that started this one.")
     ] = False,
@@ -33,7 +36,7 @@ def monitor(
     with exits():
         from engine.monitor_command import run_monitor
 
-        run_monitor(home, config or (), sets or (), listen=listen, store=store, with_parent=with_parent)
+        run_monitor(home, config or (), sets or (), listen=listen, store=store, expose=expose, with_parent=with_parent)
 
 
 def watch(

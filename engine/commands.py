@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,14 @@ def run_replay(command: ReplayCommand) -> None:
         check(command)
         if is_cold():
             screen.tell("compiling kernels for this machine, half a minute; later runs start at once")
-        screen.show(_replayed(command, screen))
+        if not command.monitor:
+            screen.show(_replayed(command, screen))
+            return
+        pages: Any = import_module("engine.replay_page")
+        with pages.page_of(command) as page:
+            screen.show(_replayed(page.command, screen, page))
+            screen.tell("the page stays as it is; Ctrl-C ends it")
+            page.stay()
 
 
 def run_verify_tape(path: Path, against: Path | None, config: Sequence[Path], *, as_json: bool) -> None:
@@ -130,7 +137,7 @@ def known_errors(config: Sequence[Path] = ()) -> Iterator[None]:
         raise ExitError(exits.BAD_DATA, str(error)) from None
 
 
-def _replayed(command: ReplayCommand, screen: Screen) -> RunSummary:
+def _replayed(command: ReplayCommand, screen: Screen, page: Any = None) -> RunSummary:
     config = configured(command)
     if is_tape(command.feeds):
         found, session = Opened([], [], []), from_tape(command.feeds[0], command.chunk)
@@ -148,12 +155,16 @@ def _replayed(command: ReplayCommand, screen: Screen) -> RunSummary:
         asked = [files.enter_context(export) for export in exports(command, session)]
         made = None if command.report is None else files.enter_context(Page(command.report))
         sinks: list[Sink] = [*asked, *([store] if store else []), *([kept.keeper] if kept else [])]
+        sinks += [page.stream] if page else []
         run = _begin(command, config, session, sinks)
+        if store is not None:
+            store.follow_heat(run.line.gate.heat_now)
         pace = Pace(WallClock(time.perf_counter_ns), speed=command.speed, stop_ns=command.stop_ns)
         rows = sum(feed.rows_estimate for feed in feeds)
         with shown(screen, pace, rows, quiet=command.quiet) as progress, _abandoned_on_error(run):
             settle()
-            anyio.run(follow, run, store, progress, pace)
+            beside = page.beside(run, (config, session, pace), store.name) if page and store else None
+            anyio.run(follow, run, store, progress, pace, beside)
         for export in asked:
             export.complete()
         summary = summary_of(run.line, config, session, feeds)
@@ -166,12 +177,18 @@ def _replayed(command: ReplayCommand, screen: Screen) -> RunSummary:
     return summary
 
 
-async def follow(run: Run, store: StoreWriter | None, progress: Progress, pace: Pace | None = None) -> None:
+async def follow(
+    run: Run,
+    store: StoreWriter | None,
+    progress: Progress,
+    pace: Pace | None = None,
+    beside: AbstractAsyncContextManager[None] | None = None,
+) -> None:
     """Drive a run; the store, where there is one, drains beside it and the run waits for it. A terminal
-    and signals hold it."""
+    and signals hold it; `beside` is open meanwhile."""
     held = pace or Pace(WallClock(time.perf_counter_ns))
     try:
-        async with at_hand(held, terminal()):
+        async with beside or nullcontext(), at_hand(held, terminal()):
             await _along(run, store, progress, held)
     except BaseExceptionGroup as group:
         raise cause(group) from None

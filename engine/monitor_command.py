@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -12,9 +13,10 @@ from typing import Final
 
 import anyio
 import structlog
+from pydantic import ValidationError
 
 from engine import exits
-from engine.config import Config, Settled
+from engine.config import Config, Settled, problems
 from engine.config.credentials import read_private
 from engine.config.daemon_tables import MonitorSettings
 from engine.config_command import settled
@@ -23,6 +25,7 @@ from engine.live.clock import SystemClock
 from engine.live.stream import SOCKET_NAME
 from engine.monitor.guard import SECRET_BYTES, Tokens, WeakTokenError
 from engine.monitor.server import Plan, monitor_of, serving
+from engine.monitor.tls import server_context
 from engine.paths import PathError, Paths, private_directory
 from engine.signals import Signals
 
@@ -38,29 +41,33 @@ def run_monitor(
     *,
     listen: str | None,
     store: Path | None,
+    expose: bool = False,
     with_parent: bool = False,
 ) -> None:
     """Returns after a signal, or `with_parent` when the process that started it is gone. Raises ExitError."""
     paths, found = settled(home, files, sets)
-    settings = _settings(found.config, listen)
+    settings = _settings(found.config, listen, expose=expose)
     host, _, port = settings.listen.rpartition(":")
     tokens = _tokens(paths, found, settings)
     plan = _plan(paths, found.config, settings, tokens, store)
     try:
         until = partial(_parent_is_gone, os.getppid()) if with_parent else anyio.sleep_forever
-        anyio.run(_serve, plan, (host.removeprefix("[").removesuffix("]"), int(port)), settings, paths, until)
+        address = (host.removeprefix("[").removesuffix("]"), int(port))
+        anyio.run(_serve, plan, address, settings, paths, until, backend_options={"use_uvloop": True})
     except OSError as error:
         raise ExitError(exits.CANNOT_CREATE, f"monitor: cannot listen on {settings.listen}: {error.strerror}") from None
 
 
-def _settings(config: Config, listen: str | None) -> MonitorSettings:
+def _settings(config: Config, listen: str | None, *, expose: bool) -> MonitorSettings:
     settings = config.monitor or MonitorSettings()
-    if listen is None:
+    given = ({} if listen is None else {"listen": listen}) | ({"expose": True} if expose else {})
+    if not given:
         return settings
     try:
-        return MonitorSettings.model_validate(settings.model_dump() | {"listen": listen})
-    except ValueError as error:
-        raise ExitError(exits.BAD_CONFIG, f"monitor.listen: {_first_line(error)}") from None
+        return MonitorSettings.model_validate(settings.model_dump() | given)
+    except ValidationError as error:
+        (found, *_) = problems(error, "monitor")
+        raise ExitError(exits.BAD_CONFIG, f"{found.key}: {found.problem}") from None
 
 
 def _tokens(paths: Paths, found: Settled, settings: MonitorSettings) -> Tokens:
@@ -93,10 +100,11 @@ def _made(path: Path) -> str:
 
 def _plan(paths: Paths, config: Config, settings: MonitorSettings, tokens: Tokens, store: Path | None) -> Plan:
     """A store that is named is shown alone: nothing is streamed and nothing can be operated."""
+    tls = _tls(paths, settings, config.run.mode)
     if store is not None:
         if not store.is_file():
             raise ExitError(exits.NOT_FOUND, f"{store}: there is no such store")
-        return Plan(mode="replay", tokens=tokens, allow_operate=False, store=store)
+        return Plan(mode="replay", tokens=tokens, allow_operate=False, store=store, hosts=settings.hosts, tls=tls)
     mode = config.run.mode
     kept = paths.resolved(config.store.sqlite, mode) if config.store.sqlite else None
     return Plan(
@@ -108,7 +116,19 @@ def _plan(paths: Paths, config: Config, settings: MonitorSettings, tokens: Token
         store=kept,
         logs=paths.logs,
         capacities={"inbox.control": config.live.control_queue, "inbox.market": config.live.market_queue},
+        hosts=settings.hosts,
+        tls=tls,
     )
+
+
+def _tls(paths: Paths, settings: MonitorSettings, mode: str) -> ssl.SSLContext | None:
+    """Raises ExitError 78 where the files cannot be used."""
+    if not settings.tls_cert_file:
+        return None
+    try:
+        return server_context(paths.resolved(settings.tls_cert_file, mode), paths.resolved(settings.tls_key_file, mode))
+    except PathError as error:
+        raise ExitError(exits.BAD_CONFIG, f"monitor: {error}") from None
 
 
 async def _parent_is_gone(parent: int) -> None:
@@ -123,7 +143,7 @@ async def _serve(
     (host, port), stopped = address, anyio.Event()
     monitor = monitor_of(plan, SystemClock())
     async with Signals(lambda _: stopped.set(), lambda _: None), serving(monitor, host, port) as bound:
-        shown = f"http://{_shown_host(host)}:{bound}/"
+        shown = f"{'http' if plan.tls is None else 'https'}://{_shown_host(host)}:{bound}/"
         token = paths.resolved(settings.token_file, plan.mode)
         sys.stderr.write(f"wyckoff: the monitor is at {shown}; sign in with the token of {token}\n")
         structlog.get_logger().info("monitor_listens", address=f"{host}:{bound}", mode=plan.mode)
@@ -141,8 +161,3 @@ def _shown_host(host: str) -> str:
     with contextlib.suppress(ValueError):
         return f"[{host}]" if ip_address(host).version == 6 else host
     return host
-
-
-def _first_line(error: ValueError) -> str:
-    lines = [line.strip() for line in str(error).splitlines()]
-    return next((line.removeprefix("Value error, ").partition(" [")[0] for line in lines[2:3]), lines[0])

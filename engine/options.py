@@ -82,6 +82,10 @@ StopAt = Annotated[
     str | None, _in(PACE, "--until", "TIME", "Stop before the first row after it; a --tape can be resumed.", "the end")
 ]
 
+Monitor = Annotated[bool, _in(OUTPUT, "--monitor", "", "Show the run in the browser; the page stays until Ctrl-C.")]
+Listen = Annotated[
+    str | None, _in(OUTPUT, "--listen", "ADDRESS:PORT", "Where the page of --monitor is.", "127.0.0.1:8787")
+]
 Store = Annotated[Path | None, _in(OUTPUT, "--store", "FILE", "Keep the run in an SQLite store.")]
 Events = Annotated[Path | None, _in(OUTPUT, "--events", "FILE.csv", "Wyckoff events as they became known.")]
 Phases = Annotated[Path | None, _in(OUTPUT, "--phases", "FILE.csv", "Phase and confidence, one row a bar.")]

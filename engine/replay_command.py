@@ -57,6 +57,8 @@ class ReplayCommand(msgspec.Struct, frozen=True, kw_only=True):
     trades: Path | None = None
     decisions: Path | None = None
     report: Path | None = None
+    monitor: bool = False
+    listen: str | None = None
     as_json: bool = False
     quiet: bool = False
     color: bool = True
@@ -107,6 +109,8 @@ def check(command: ReplayCommand) -> None:
     _check_outputs(command)
     if command.store is not None and command.store.exists() and not command.store.is_file():
         raise ExitError(exits.IO_FAILED, f"{command.store}: must be a store, was a directory, device or pipe")
+    if command.listen is not None and not command.monitor:
+        raise ExitError(exits.USAGE, "--listen is for --monitor: without it nothing listens")
     if command.resume and command.tape is None:
         raise ExitError(exits.USAGE, "--resume needs --tape FILE: the tape that was cut off")
     if command.resume and command.tape is not None:

@@ -21,6 +21,7 @@ from engine.blocks import MarketBlock
 from engine.messages import SessionStart
 from engine.ports import Item
 from engine.store_bars import BarKeeper
+from engine.store_heat import Heat, HeatSampler
 from engine.store_rows import COLUMNS, STORED, Storable, Value, insertion, rows
 from engine.store_schema import StoreError, open_store
 
@@ -63,13 +64,15 @@ class StoreState(StrEnum):
 
 
 class StoreStatus(msgspec.Struct, frozen=True):
-    """`written`, `pending` and `dropped` count messages that belong in the store."""
+    """`written`, `pending` and `dropped` count messages that belong in the store, `high_water` the most that have
+    waited at once."""
 
     state: StoreState
     reason: str
     written: int
     pending: int
     dropped: int
+    high_water: int = 0
 
 
 class StoreWriter:
@@ -90,6 +93,7 @@ class StoreWriter:
         its SessionStart does not come through `write` again.
         """
         self._bars = BarKeeper(session)
+        self._heat: HeatSampler | None = None
         self._path = path
         self._run = run
         self._first_item = first_item
@@ -98,6 +102,7 @@ class StoreWriter:
         self._buffer: deque[tuple[int, Storable]] = deque()
         self._written = 0
         self._dropped = 0
+        self._high_water = 0
         self._failure = ""
         self._since_failure = 0
         self._running = False
@@ -106,11 +111,17 @@ class StoreWriter:
         self._wake = asyncio.Event()
         self._progress = asyncio.Event()
 
+    def follow_heat(self, heat: Heat) -> None:
+        """Keep heat over time as well, as `heat` tells it."""
+        self._heat = HeatSampler(heat)
+
     def write(self, item: Item) -> None:
         """Never waits and never fails."""
         if isinstance(item, MarketBlock):
             if item.closed is not None and self._bars.add(item.closed):
                 self.flush_bars()
+            if self._heat is not None and (sample := self._heat.look(item.line_time_ns)) is not None:
+                self.record(self._next_item, sample)
             return
         number = self._next_item
         self._next_item += 1
@@ -132,6 +143,7 @@ class StoreWriter:
         self._since_failure += 1
         if len(self._buffer) < self._limit:
             self._buffer.append((item, record))
+            self._high_water = max(self._high_water, len(self._buffer))
         else:
             self._dropped += 1
         self._wake.set()
@@ -163,7 +175,7 @@ class StoreWriter:
             state, reason = StoreState.LAGGING, f"{self._path}: {self._dropped} messages are missing: rebuild the run"
         elif pending * 2 > self._limit:
             state, reason = StoreState.LAGGING, f"{self._path}: {pending} messages wait for the disk"
-        return StoreStatus(state, reason, self._written, pending, self._dropped)
+        return StoreStatus(state, reason, self._written, pending, self._dropped, self._high_water)
 
     async def drained(self) -> None:
         """Wait until nothing is pending or nothing can be written: how a fast replay keeps pace."""

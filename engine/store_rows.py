@@ -38,9 +38,10 @@ from engine.messages import (
     Warned,
 )
 from engine.store_bars import BarPack
+from engine.store_heat import HeatSample
 
 Value = str | int | float | bytes | None
-Storable = Message | Trade | CurvePoint | BarPack
+Storable = Message | Trade | CurvePoint | BarPack | HeatSample
 Stored = tuple[str, tuple[Value, ...]]
 """Table, and the values of its columns after `run` and `item`."""
 
@@ -56,8 +57,11 @@ _SIMPLE: dict[type[Storable], str] = {
     Trade: "trades",
     CurvePoint: "curve",
     BarPack: "bars",
+    HeatSample: "heat_samples",
 }
 _REPORTS = (Accepted, Rejected, Fill, Cancelled, Expired)
+
+TOLD_AGAIN = tuple(_SIMPLE[kind] for kind in (CurvePoint, BarPack, HeatSample))
 
 # Approved repeats the receipt's quantity.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -83,8 +87,8 @@ STORED: tuple[type[Storable], ...] = (*_SIMPLE, *_REPORTS, Declined, Warned, Det
 def insertion(table: str) -> str:
     names = ("run", "item", *COLUMNS[table])
     columns = ", ".join(f'"{name}"' for name in names)
-    # A recovered run tells the last points of its curve again; an open pack of bars grows.
-    verb = "INSERT OR REPLACE" if table in (_SIMPLE[CurvePoint], _SIMPLE[BarPack]) else "INSERT"
+    # A recovered run tells the last points of its curve and of its heat again; an open pack of bars grows.
+    verb = "INSERT OR REPLACE" if table in TOLD_AGAIN else "INSERT"
     return f"{verb} INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))})"
 
 

@@ -5,6 +5,7 @@ It speaks the monitor's WebSocket protocol with another library than the one tha
 
 import asyncio
 import os
+import ssl
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ from engine.config.daemon_tables import MonitorSettings
 from engine.config_command import settled
 from engine.exits import ExitError
 from engine.monitor.hub import SCHEMA, TRY_AGAIN
+from engine.monitor.tls import client_context
 from engine.paths import PathError
 
 MOST_MESSAGE_BYTES: Final = 32_000_000
@@ -217,13 +219,20 @@ def _printable(text: str) -> str:
 # ------------------------------------------------------------------------------------ connection
 
 
-async def follow(address: str, token: str, show: Callable[[Seen], None], *, once: bool) -> None:
+async def follow(
+    address: str, token: str, show: Callable[[Seen], None], *, once: bool, tls: ssl.SSLContext | None = None
+) -> None:
     """Until cancelled, or with `once` until the first state is known. Raises ExitError, ProtocolError."""
     while True:
         try:
             headers = {"Authorization": f"Bearer {token}"}
             async with connect(
-                address, additional_headers=headers, max_size=MOST_MESSAGE_BYTES, open_timeout=OPEN_S, proxy=None
+                address,
+                additional_headers=headers,
+                max_size=MOST_MESSAGE_BYTES,
+                open_timeout=OPEN_S,
+                proxy=None,
+                ssl=tls,
             ) as socket:
                 seen = Seen()
                 async for frame in socket:
@@ -247,17 +256,19 @@ async def follow(address: str, token: str, show: Callable[[Seen], None], *, once
 def run_watch(home: Path | None, files: Sequence[Path], sets: Sequence[str], *, listen: str | None, once: bool) -> None:
     paths, found = settled(home, files, sets)
     settings = found.config.monitor or MonitorSettings()
-    token = _token(paths.resolved(settings.token_file, found.config.run.mode))
-    address = f"ws://{_reachable(listen or settings.listen)}/ws"
+    mode = found.config.run.mode
+    token = _token(paths.resolved(settings.token_file, mode))
+    tls = _trusted(paths.resolved(settings.tls_cert_file, mode)) if settings.tls_cert_file else None
+    address = f"{'ws' if tls is None else 'wss'}://{_reachable(listen or settings.listen)}/ws"
     console = Console(no_color=bool(os.environ.get("NO_COLOR")))
     latest: list[Seen] = []
     try:
         if once:
-            anyio.run(lambda: follow(address, token, latest.append, once=True))
+            anyio.run(lambda: follow(address, token, latest.append, once=True, tls=tls))
             console.print(drawn(latest[-1]))
             return
         with Live(console=console, refresh_per_second=REFRESH_PER_S, screen=console.is_terminal) as live:
-            anyio.run(lambda: follow(address, token, lambda seen: live.update(drawn(seen)), once=False))
+            anyio.run(lambda: follow(address, token, lambda seen: live.update(drawn(seen)), once=False, tls=tls))
     except ProtocolError as error:
         raise ExitError(exits.TIMED_OUT, str(error)) from None
     except KeyboardInterrupt:
@@ -269,6 +280,13 @@ def _token(path: Path) -> str:
         return read_private(path)
     except PathError as error:
         raise ExitError(exits.NO_PERMISSION, str(error)) from None
+
+
+def _trusted(certificate: Path) -> ssl.SSLContext:
+    try:
+        return client_context(certificate)
+    except PathError as error:
+        raise ExitError(exits.BAD_CONFIG, f"monitor: {error}") from None
 
 
 def _reachable(listen: str) -> str:

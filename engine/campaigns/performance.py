@@ -7,6 +7,7 @@ reader of a stored stream and the engine that wrote it agree to the last digit.
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -26,7 +27,10 @@ from engine.messages import (
     Role,
     Side,
 )
-from engine.sightings import Shown
+
+# Whoever reads trades from a store needs no kernels: they would cost the monitor 70 MB.
+if TYPE_CHECKING:
+    from engine.sightings import Shown
 
 ENDED = (CampaignState.COMPLETED, CampaignState.INVALIDATED, CampaignState.EXPIRED)
 
@@ -129,7 +133,7 @@ class TradeLedger:
         self.closed, self._lots, self._sides, self._plans = state.closed, state.lots, state.sides, state.plans
         self._phases = dict(state.phases)
 
-    def learn(self, phases: Iterable[PhaseChange | Shown]) -> None:
+    def learn(self, phases: "Iterable[PhaseChange | Shown]") -> None:
         """Direction 0 speaks for both directions."""
         for one in phases:
             for direction in (one.direction,) if one.direction else (1, -1):

@@ -1,5 +1,6 @@
 """The tables of a running engine: account, protections, monitor, store, log, messages out, limits."""
 
+import re
 from decimal import Decimal
 from ipaddress import ip_address
 from typing import Annotated, Literal, Self
@@ -9,6 +10,8 @@ from pydantic import Discriminator, Field, field_validator, model_validator
 from engine.config.table import LIVE, Table
 
 CREDENTIALS = r"^([a-z][a-z0-9]{0,39})?$"
+
+HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 
 Then = Literal["pause", "entries", "cancel", "flatten"]
 
@@ -62,6 +65,22 @@ class MonitorSettings(Table):
     allow_operate: bool = Field(
         default=True, description="Whether who knows the token may pause and kill, or only look."
     )
+    expose: bool = Field(
+        default=False, description="Whether listen may be an address that other machines reach; needs TLS and a token."
+    )
+    tls_cert_file: str = Field(default="", description="Certificate chain of the page in PEM; empty is no TLS.")
+    tls_key_file: str = Field(default="", description="The certificate's key in PEM; mode 0600.")
+    hosts: tuple[str, ...] = Field(
+        default=(), max_length=16, description="Names by which browsers may call the page, beside this machine's own."
+    )
+
+    @field_validator("hosts")
+    @classmethod
+    def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not HOST_NAME.fullmatch(name):
+                raise ValueError(f"must be names such as desk.example.org, was {name[:60]!r}")
+        return names
 
     @field_validator("listen")
     @classmethod
@@ -78,8 +97,16 @@ class MonitorSettings(Table):
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
-        if self.is_public and not self.token_file:
+        if bool(self.tls_cert_file) != bool(self.tls_key_file):
+            raise ValueError("tls_cert_file and tls_key_file belong together: one of them is empty")
+        if not self.is_public:
+            return self
+        if not self.token_file:
             raise ValueError("listen is a public address: token_file must name a token")
+        if not self.tls_cert_file:
+            raise ValueError("listen is a public address: tls_cert_file and tls_key_file must name a certificate")
+        if not self.expose:
+            raise ValueError("listen is a public address: expose must be true as well")
         return self
 
     @property

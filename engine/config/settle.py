@@ -103,6 +103,8 @@ def _places(config: Config, paths: Paths) -> list[Problem]:
     named = {"store.sqlite": config.store.sqlite, "live.dead_man_url_file": config.live.dead_man_url_file}
     if config.monitor:
         named["monitor.token_file"] = config.monitor.token_file
+        named["monitor.tls_cert_file"] = config.monitor.tls_cert_file
+        named["monitor.tls_key_file"] = config.monitor.tls_key_file
     if config.notify.webhook:
         named["notify.webhook.url_file"] = config.notify.webhook.url_file
     if config.notify.telegram:

@@ -64,6 +64,20 @@ class Blocker(View, frozen=True, kw_only=True):
     text: str
 
 
+class CandidateView(View, frozen=True, kw_only=True):
+    """What the next entry of an open campaign may ask at most, in basis points of equity, and what heat would come
+    to with it: None where heat is not known. It passes where that is less than `limit_bp`."""
+
+    campaign: str
+    symbol: str
+    direction: int
+    leg: str
+    risk_bp: Decimal
+    projected_bp: int | None
+    limit_bp: int
+    passes: bool
+
+
 class HeatView(View, frozen=True, kw_only=True):
     """Basis points of equity; `heat_bp` is None where a mark is missing. `state` is a HeatState."""
 
@@ -72,11 +86,14 @@ class HeatView(View, frozen=True, kw_only=True):
     warning_bp: int
     critical_bp: int
     limit_bp: int
+    candidates: tuple[CandidateView, ...] = ()
 
 
 class FeedView(View, frozen=True, kw_only=True):
     """`status` is CONNECTING, LIVE, STALE, RECOVERING or CLOSED; `limit_s` is the age at which the channel
-    that is oldest against its own limit goes stale, None where it never does."""
+    that is oldest against its own limit goes stale, None where it never does. `clock_skew_s` is how far the
+    venue's stamps are ahead of this machine's clock, None where that was not seen; `sequence_breaks` are holes in
+    its numbering, filled or not."""
 
     name: str
     kind: str
@@ -90,6 +107,9 @@ class FeedView(View, frozen=True, kw_only=True):
     gaps: int = 0
     reconnects: int = 0
     withheld: int = 0
+    conflated: int = 0
+    sequence_breaks: int = 0
+    clock_skew_s: float | None = None
 
 
 class WarmUpView(View, frozen=True, kw_only=True):
@@ -160,6 +180,30 @@ class LoopView(View, frozen=True, kw_only=True):
     rss_mb: int
     rss_limit_mb: int
     logs_dropped: int = 0
+
+
+class LaneView(View, frozen=True, kw_only=True):
+    """A queue: what waits in it, how much may, the most that ever did, and what found no room."""
+
+    stage: str
+    depth: int
+    capacity: int | None
+    high_water: int
+    dropped: int = 0
+
+
+class StageTime(View, frozen=True, kw_only=True):
+    """How long a stage has held an item of late, in microseconds."""
+
+    stage: str
+    items: int
+    p50_us: float
+    p99_us: float
+
+
+class QueuesView(View, frozen=True, kw_only=True):
+    lanes: tuple[LaneView, ...] = ()
+    stages: tuple[StageTime, ...] = ()
 
 
 class Status(View, frozen=True, kw_only=True):

@@ -20,9 +20,10 @@ from engine.beside import Beside
 from engine.config import Config, ConfigError, Problem, Settled, problems
 from engine.control import killfile
 from engine.control.server import ControlServer
-from engine.control.status import KillLevel, SessionState
+from engine.control.status import KillLevel, QueuesView, SessionState
 from engine.control.target import OperatorCommand, Outcome
 from engine.ingress import IngressClosedError
+from engine.live import views
 from engine.live.machine import MS_NS, Machine
 from engine.live.opening import nothing
 from engine.live.ports import Clock, LiveFeed
@@ -125,12 +126,17 @@ class Daemon:
         if self.store is not None:
             await beside.start(self.store.run)
         run = self.store.name if self.store else ""
-        self.stream.begin(opened.session.start, opened.session.table.all, run=run, status=self.target.status)
+        self.stream.begin(
+            opened.session.start, opened.session.table.all, run=run, status=self.target.status, queues=self._queues
+        )
         beside.start_soon(self.stream.run)
         around = Beside(self.config, self.settled.secrets, self.target, self.clock, self.directory)
         beside.start_soon(around.run)
         if self.monitor and self.config.monitor is not None:
             beside.start_soon(keep_running, "monitor", self.monitor, self.clock)
+
+    def _queues(self) -> QueuesView:
+        return views.queues(self.session, self.store.status if self.store else None, self.logs.dropped)
 
     async def _let_store_end(self) -> None:
         """What the session came to is stored, unless the disk takes nothing any more."""

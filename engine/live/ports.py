@@ -48,6 +48,7 @@ class FeedReport(msgspec.Struct, frozen=True, kw_only=True):
     conflated: int = 0
     withheld: dict[str, int] = {}
     gaps: int = 0
+    sequence_breaks: int = 0
     reconnects: int = 0
     malformed: int = 0
     skew_ns: int = 0

@@ -49,6 +49,7 @@ class ReadModel:
             config=self._config.model_dump_json(),
         )
         self._store = StoreWriter(self._path, run, first_item=line.tap.counts.total_messages + 1, session=start)
+        self._store.follow_heat(line.gate.heat_now)
 
     @property
     def status(self) -> StoreStatus | None:

@@ -20,7 +20,7 @@ import numpy as np
 from engine.blocks import Bars, MarketBlock, Quotes, Trades
 from engine.control.peer import allowed_uids, peer_of
 from engine.control.server import listen
-from engine.control.status import Status
+from engine.control.status import QueuesView, Status
 from engine.live.ports import Clock
 from engine.messages import (
     Accepted,
@@ -128,13 +128,14 @@ class EngineStream:
 
     def __init__(self, path: Path, clock: Clock, *, uids: frozenset[int] | None = None) -> None:
         self._path = path
-        self._clock = clock
+        self.clock = clock
         self._uids = allowed_uids() if uids is None else uids
         self._slots: list[ReaderSlot] = []
         self._session: SessionStart | None = None
         self._instruments: dict[str, Instrument] = {}
         self._run_name = ""
         self._status: Callable[[], Status] | None = None
+        self._queues: Callable[[], QueuesView] | None = None
         self._recent: deque[Message] = deque(maxlen=MOST_RECENT)
         self._campaigns: dict[str, CampaignChange] = {}
         self._phases: dict[tuple[str, str, int], Detections] = {}
@@ -155,10 +156,11 @@ class EngineStream:
         *,
         run: str = "",
         status: Callable[[], Status] | None = None,
+        queues: Callable[[], QueuesView] | None = None,
     ) -> None:
         """Which session this is; a resumed one does not tell its opening facts again."""
         self._session, self._run_name = session, run or self._run_name
-        self._status = status or self._status
+        self._status, self._queues = status or self._status, queues or self._queues
         self._instruments |= {one.symbol: one for one in instruments}
         self._bars.begin(session)
         if len(self._price) != len(session.symbols):
@@ -185,7 +187,7 @@ class EngineStream:
         ticks = 0
         try:
             while True:
-                await self._clock.sleep(TICK_S)
+                await self.clock.sleep(TICK_S)
                 ticks += 1
                 if self._slots:
                     self._tick(with_status=ticks % STATUS_TICKS == 0)
@@ -239,10 +241,17 @@ class EngineStream:
             return
 
     def _tick(self, *, with_status: bool) -> None:
-        status = framed(self._status()) if with_status and self._status is not None else b""
+        status = b"".join(self._measured()) if with_status else b""
         prices, bars = self._prices(), list(self._bars.packs())
         for slot in self._slots:
             slot.show(status=status, prices=prices, bars=bars)
+
+    def _measured(self) -> Iterable[bytes]:
+        """How the engine does."""
+        if self._status is not None:
+            yield framed(self._status())
+        if self._queues is not None:
+            yield framed(self._queues())
 
     def _prices(self) -> list[Price]:
         """Those that have moved since they were last told."""
@@ -256,8 +265,7 @@ class EngineStream:
     def _snapshot(self) -> Iterable[bytes]:
         assert self._session is not None
         yield framed(hello(self._run_name, _release(), self._session, tuple(self._instruments.values())))
-        if self._status is not None:
-            yield framed(self._status())
+        yield from self._measured()
         for message in (*self._campaigns.values(), *self._phases.values(), *self._recent):
             yield framed(message)
 

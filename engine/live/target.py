@@ -79,7 +79,7 @@ class EngineTarget:
             kill_level=self.kill_level,
             kill_reason=self.kill_reason,
             paused_by=self.paused_by,
-            heat=views.heat(line, self._config.risk),
+            heat=views.heat(line, self._config.risk, self._config.campaigns),
             currency=start.currency,
             equity=equity,
             cash=line.gate.portfolio.cash,

@@ -5,42 +5,82 @@ Everything here is derived on demand from the stages' own state, so that it cann
 
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import islice
+from typing import Protocol, runtime_checkable
 
 from engine.app import Line
 from engine.campaigns.performance import Trade
+from engine.campaigns.settings import CampaignSettings
 from engine.control.status import (
     MOST_LISTED,
     Blocker,
     DayView,
     FeedView,
     HeatView,
+    LaneView,
     OrderView,
     PositionView,
+    QueuesView,
+    StageTime,
     TapeView,
     WarmUpView,
 )
+from engine.ingress import Ingress
 from engine.instruments import MONEY
+from engine.live.candidates import candidates
 from engine.live.opening import OpenLine
 from engine.live.ports import FeedReport, LiveFeed
+from engine.live.session import LiveSession
 from engine.live.tapes import SECOND_NS
 from engine.live.warm_up import WarmUp
 from engine.messages import NEVER_NS, Fill, Refused, Role
 from engine.risk.position import Position
 from engine.risk.settings import RiskSettings
+from engine.store import BUFFER_MESSAGES, StoreStatus
 from engine.timeframes import DAY_NS
 
 UNITS = Decimal(10) ** 8
+MOST_CANDIDATES = 100
 ZERO = Decimal(0)
 
 
-def heat(line: Line, settings: RiskSettings) -> HeatView:
+class Lane(Protocol):
+    stage: str
+    depth: int
+    capacity: int
+    high_water: int
+    dropped: int
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """An inbox that counts what went through its lanes."""
+
+    def lanes(self) -> Sequence[Lane]: ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A session that times its stages."""
+
+    def stage_times(self) -> Sequence[StageTime]: ...
+
+
+def heat(line: Line, settings: RiskSettings, planned: CampaignSettings | None = None) -> HeatView:
+    """With `planned`, also what the next entries would add."""
     heat_bp, state = line.gate.heat_now()
+    next_ones = (
+        ()
+        if planned is None
+        else tuple(islice(candidates(line, planned, heat_bp, settings.heat_limit_bp), MOST_CANDIDATES))
+    )
     return HeatView(
         heat_bp=heat_bp,
         state=state.value,
         warning_bp=settings.heat_warning_bp,
         critical_bp=settings.heat_critical_bp,
         limit_bp=settings.heat_limit_bp,
+        candidates=next_ones,
     )
 
 
@@ -100,9 +140,27 @@ def tape(opened: OpenLine) -> TapeView:
         path=str(path),
         sequence=opened.tape.last_sequence,
         rows=sum(opened.line.tap.counts.rows.values()),
-        lag_s=0.0,
+        lag_s=opened.tape.lag_ns() / SECOND_NS,
         size_bytes=path.stat().st_size if path.exists() else 0,
     )
+
+
+def queues(session: LiveSession, store: StoreStatus | None = None, logs_dropped: int = 0) -> QueuesView:
+    """Where things wait on their way through this process, and how long its stages hold them."""
+    lanes = [*_lanes(session.inbox), LaneView(stage="log", depth=0, capacity=None, high_water=0, dropped=logs_dropped)]
+    if store is not None:
+        lanes.append(
+            LaneView(
+                stage="store",
+                depth=store.pending,
+                capacity=BUFFER_MESSAGES,
+                high_water=store.high_water,
+                dropped=store.dropped,
+            )
+        )
+    times = session.stage_times() if isinstance(session, Timed) else ()
+    stages = (StageTime(stage=one.stage, items=one.items, p50_us=one.p50_us, p99_us=one.p99_us) for one in times)
+    return QueuesView(lanes=tuple(lanes), stages=tuple(stages))
 
 
 def warm_ups(found: Sequence[WarmUp]) -> tuple[WarmUpView, ...]:
@@ -170,4 +228,21 @@ def _feed(feed: LiveFeed, report: FeedReport, now_ns: int) -> FeedView:
         gaps=report.gaps,
         reconnects=report.reconnects,
         withheld=sum(report.withheld.values()),
+        conflated=report.conflated,
+        sequence_breaks=report.sequence_breaks,
+        clock_skew_s=report.skew_ns / SECOND_NS if report.skew_ns else None,
     )
+
+
+def _lanes(inbox: Ingress) -> list[LaneView]:
+    if not isinstance(inbox, Counted):
+        waiting = inbox.statistics().items()
+        return [
+            LaneView(stage=f"inbox.{lane}", depth=depth, capacity=None, high_water=depth) for lane, depth in waiting
+        ]
+    return [
+        LaneView(
+            stage=one.stage, depth=one.depth, capacity=one.capacity, high_water=one.high_water, dropped=one.dropped
+        )
+        for one in inbox.lanes()
+    ]

@@ -11,11 +11,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from engine.control.status import Status
+from engine.control.status import QueuesView, Status
 from engine.messages import Instrument, Message, SessionStart, decode, encode
 from engine.store_bars import BarPack
 
-STREAM_SCHEMA: Final = 1
+STREAM_SCHEMA: Final = 2
 """Rises when a frame changes its meaning."""
 
 MOST_FRAME_BYTES: Final = 16_000_000
@@ -29,6 +29,7 @@ class Kind(IntEnum):
     STATUS = 3
     BARS = 4
     PRICES = 5
+    QUEUES = 6
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -47,7 +48,7 @@ class Price(msgspec.Struct, frozen=True, array_like=True):
     price: float
 
 
-Told = Hello | Message | Status | BarPack | tuple[Price, ...]
+Told = Hello | Message | Status | QueuesView | BarPack | tuple[Price, ...]
 
 S = TypeVar("S")
 
@@ -63,6 +64,8 @@ def framed(told: Told) -> bytes:
             kind, payload = Kind.HELLO, msgspec.msgpack.encode(told)
         case Status():
             kind, payload = Kind.STATUS, msgspec.msgpack.encode(told)
+        case QueuesView():
+            kind, payload = Kind.QUEUES, msgspec.msgpack.encode(told)
         case BarPack():
             kind, payload = Kind.BARS, msgspec.msgpack.encode(told)
         case tuple():
@@ -86,6 +89,8 @@ def told_by(kind: int, payload: bytes) -> Told:
                 return decode(payload)
             case Kind.STATUS:
                 return msgspec.msgpack.decode(payload, type=Status)
+            case Kind.QUEUES:
+                return msgspec.msgpack.decode(payload, type=QueuesView)
             case Kind.BARS:
                 return msgspec.msgpack.decode(payload, type=BarPack)
             case Kind.PRICES:

@@ -89,7 +89,7 @@ def gate(guard: Guard, clock: Clock, busy: set[object]) -> Middleware:
 
 
 async def _answered(request: web.Request, handler: Handler, guard: Guard) -> web.StreamResponse:
-    check_host(request)
+    check_host(request, guard)
     address = request.remote or ""
     if not SECRET_PARAMETERS.isdisjoint(name.lower() for name in request.query):
         raise ProblemError(400, "secret_in_address", "a token never belongs into an address: it would be logged")
@@ -102,9 +102,10 @@ async def _answered(request: web.Request, handler: Handler, guard: Guard) -> web
     return await handler(request)
 
 
-def check_host(request: web.BaseRequest) -> None:
-    if not is_our_host(request.headers.get("Host", "")):
-        raise ProblemError(421, "wrong_host", "Host must be this machine's address, localhost or its own name")
+def check_host(request: web.BaseRequest, guard: Guard) -> None:
+    """Raises ProblemError 421."""
+    if not is_our_host(request.headers.get("Host", ""), guard.hosts):
+        raise ProblemError(421, "wrong_host", "Host must be this machine's address, localhost or one of its names")
 
 
 def check_origin(request: web.BaseRequest, *, required: bool) -> None:

@@ -6,7 +6,7 @@ scripts cannot read. Sessions live in memory: a restart of the monitor signs eve
 
 import hmac
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from hashlib import sha256
 from ipaddress import ip_address
 from secrets import token_urlsafe  # noqa: TID251 - what a session is known by must be unguessable
@@ -96,7 +96,17 @@ class Limits:
 class Guard:
     """Tokens, sessions and tries of one monitor."""
 
-    def __init__(self, tokens: Tokens, clock: Clock, *, allow_operate: bool, make: Callable[[], str] | None = None):
+    def __init__(
+        self,
+        tokens: Tokens,
+        clock: Clock,
+        *,
+        allow_operate: bool,
+        hosts: Iterable[str] = (),
+        make: Callable[[], str] | None = None,
+    ) -> None:
+        """`hosts` are names of this machine beside its own."""
+        self.hosts = frozenset(name.lower() for name in hosts)
         self._tokens = tokens
         self._clock = clock
         self._allow_operate = allow_operate
@@ -144,8 +154,8 @@ def same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape"))
 
 
-def is_our_host(host: str) -> bool:
-    """Whether a Host header names this machine by number, as localhost or by its own name.
+def is_our_host(host: str, names: Collection[str] = ()) -> bool:
+    """Whether a Host header names this machine by number, as localhost, by its own name or one of `names`.
 
     A web page that has its own name resolve to us (DNS rebinding) still says its own name here.
     """
@@ -153,7 +163,7 @@ def is_our_host(host: str) -> bool:
         name = urlsplit(f"//{host}").hostname or ""
         ip_address(name)
     except ValueError:
-        return name_of(host) in ("localhost", gethostname().lower())
+        return name_of(host) in ("localhost", gethostname().lower(), *names)
     return True
 
 

@@ -5,6 +5,7 @@ Names begin with `wyckoff_`, units are base units. Symbols are no labels: their 
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from math import ceil
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -12,21 +13,25 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from engine.control.status import KILL_ORDER, SessionState, Status
+from engine.control.status import KILL_ORDER, QueuesView, SessionState, Status
 from engine.messages import CampaignState
 from engine.monitor.guard import Guard
 from engine.monitor.hub import Hub
+from engine.monitor.lanes import Lanes
 from engine.monitor.replica import CONNECTED, Replica
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+QUANTILES: Final = ("0.5", "0.99")
+US: Final = 1_000_000
 FEED_STATES: Final = ("CONNECTING", "LIVE", "STALE", "RECOVERING", "CLOSED")
 
 
 class EngineMetrics(Collector):
     """Made from the replica whenever they are asked for, so nothing is counted twice."""
 
-    def __init__(self, replica: Replica, hub: Hub, guard: Guard) -> None:
+    def __init__(self, replica: Replica, hub: Hub, guard: Guard, lanes: Lanes) -> None:
         self._replica = replica
+        self._lanes = lanes
         self._hub = hub
         self._guard = guard
         self._registry = CollectorRegistry(auto_describe=False)
@@ -41,11 +46,30 @@ class EngineMetrics(Collector):
         status = self._replica.status
         mode = status.mode if status else (self._replica.session.mode if self._replica.session else "")
         yield _labelled("wyckoff_up", "1 while the engine streams", ("mode",), [((mode,), float(status is not None))])
+        yield from self._pipeline()
         if status is not None:
             yield from _session(status)
             yield from _money(status)
             yield from _feeds(status)
             yield from _process(status)
+
+    def _pipeline(self) -> Iterator[Metric]:
+        """Queues and stages, as far as the engine tells of them."""
+        lanes = self._lanes.now()
+        depths = [((one.stage,), float(one.depth)) for one in lanes]
+        capacities = [((one.stage,), float(one.capacity)) for one in lanes if one.capacity is not None]
+        yield _labelled("wyckoff_queue_depth", "What waits in a queue", ("stage",), depths)
+        yield _labelled("wyckoff_queue_capacity", "What may wait in it", ("stage",), capacities)
+        high = [((one.stage,), float(one.high_water)) for one in lanes]
+        yield _labelled("wyckoff_queue_high_water", "The most that has waited in it", ("stage",), high)
+        dropped = CounterMetricFamily("wyckoff_queue_dropped", "What found no room", labels=("stage",))
+        for one in lanes:
+            dropped.add_metric((one.stage,), one.dropped)
+        yield dropped
+        yield from _stages(self._replica.queues)
+        acks = self._replica.acks
+        found = [((), (quantile(acks, 0.5), quantile(acks, 0.99)))] if acks else []
+        yield _quantiles("wyckoff_order_ack_seconds", "From a decision to the venue's word, of late", (), found)
 
     def _own(self) -> Iterator[Metric]:
         link = self._replica.link
@@ -89,12 +113,16 @@ def _feeds(status: Status) -> Iterator[Metric]:
     states = [((one.name, state), float(one.status == state)) for one in status.feeds for state in FEED_STATES]
     yield _labelled("wyckoff_feed_last_message_age_seconds", "Since the last row", names, ages)
     yield _labelled("wyckoff_feed_stale_after_seconds", "Age at which the feed is stale", names, limits)
+    skews = [((one.name,), one.clock_skew_s) for one in status.feeds if one.clock_skew_s is not None]
+    yield _labelled("wyckoff_feed_clock_skew_seconds", "The venue's stamps ahead of our clock", ("feed",), skews)
     yield _labelled("wyckoff_feed_state", "1 for the state a feed is in", ("feed", "state"), states)
     for name, text, field in (
         ("wyckoff_feed_rows", "Rows that reached the line", "rows"),
         ("wyckoff_feed_reconnects", "Connections after the first", "reconnects"),
         ("wyckoff_feed_gaps", "Gaps that history could not fill", "gaps"),
         ("wyckoff_feed_withheld", "Rows withheld as impossible", "withheld"),
+        ("wyckoff_feed_conflated", "Quotes that a later one replaced", "conflated"),
+        ("wyckoff_feed_sequence_breaks", "Holes in the venue's numbering, filled or not", "sequence_breaks"),
     ):
         counter = CounterMetricFamily(name, text, labels=("feed",))
         for one in status.feeds:
@@ -104,8 +132,6 @@ def _feeds(status: Status) -> Iterator[Metric]:
 
 def _process(status: Status) -> Iterator[Metric]:
     loop = status.loop
-    waiting = [(("control",), float(loop.waiting_control)), (("market",), float(loop.waiting_market))]
-    yield _labelled("wyckoff_queue_depth", "Facts that wait in a lane of the inbox", ("stage",), waiting)
     yield _gauge("wyckoff_event_loop_lag_seconds", "Lateness of the engine's loop", loop.lag_s)
     yield _counter("wyckoff_event_loop_stalls", "Times the loop was silent for too long", loop.stalls)
     yield _gauge("wyckoff_resident_memory_bytes", "Of the engine", loop.rss_mb * 1_000_000)
@@ -115,6 +141,32 @@ def _process(status: Status) -> Iterator[Metric]:
         yield _gauge("wyckoff_journal_bytes", "Size of the tape", status.tape.size_bytes)
         yield _gauge("wyckoff_journal_lag_seconds", "Age of the oldest fact not on disk", status.tape.lag_s)
         yield _counter("wyckoff_journal_rows", "Market rows of the tape", status.tape.rows)
+
+
+def _stages(queues: QueuesView | None) -> Iterator[Metric]:
+    stages = queues.stages if queues else ()
+    times = [((one.stage,), (one.p50_us / US, one.p99_us / US)) for one in stages]
+    yield _quantiles("wyckoff_stage_latency_seconds", "How long a stage holds an item, of late", ("stage",), times)
+    items = CounterMetricFamily("wyckoff_stage_items", "Items that a stage has taken", labels=("stage",))
+    for one in stages:
+        items.add_metric((one.stage,), one.items)
+    yield items
+
+
+def _quantiles(
+    name: str, text: str, labels: tuple[str, ...], found: Iterable[tuple[tuple[str, ...], tuple[float, float]]]
+) -> Metric:
+    """Of a distribution that somebody else has summed up."""
+    samples = [
+        ((*values, which), value) for values, both in found for which, value in zip(QUANTILES, both, strict=True)
+    ]
+    return _labelled(name, text, (*labels, "quantile"), samples)
+
+
+def quantile(values: Iterable[float], fraction: float) -> float:
+    """The value at or below which that fraction lies, by nearest rank."""
+    ordered = sorted(values)
+    return ordered[max(0, ceil(fraction * len(ordered)) - 1)]
 
 
 def _counted(replica: Replica) -> Iterator[Metric]:

@@ -20,9 +20,10 @@ from engine.monitor.hub import SCHEMA, HelloView
 from engine.monitor.operate import Preview, Wanted
 from engine.monitor.pages import Readiness
 from engine.monitor.problems import Problem
-from engine.monitor.queries import BarsQuery, ListQuery, LogQuery, PreviewQuery, RunQuery
+from engine.monitor.queries import BarsQuery, ListQuery, LogQuery, PreviewQuery, RingQuery, RunQuery
 from engine.monitor.ranges import RangeView
-from engine.monitor.rest_engine import HeatNow, InstrumentsView, QueuesView, SessionView, SignIn, StatusView
+from engine.monitor.rest_engine import InstrumentsView, QueuesShown, SessionView, SignIn, StatusView
+from engine.monitor.rest_heat import HeatNow, HeatPoint
 from engine.monitor.rest_store import PARTS
 from engine.monitor.shelf import Page
 from engine.statistics import Statistics
@@ -52,18 +53,20 @@ class TradesShown(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     account: AccountView
     trades: list[TradeView]
+    next: str | None
 
 
 GETS: Final[tuple[Route, ...]] = (
     ("/session", None, SessionView, "Who is signed in"),
     ("/status", None, StatusView, "What the engine does, and why it does not trade"),
     ("/feeds", None, Page[FeedView], "Feeds and how old their last message is"),
-    ("/queues", None, QueuesView, "Lanes of the inbox"),
+    ("/queues", None, QueuesShown, "Where things wait, and how long the stages of the line take"),
     ("/instruments", RunQuery, InstrumentsView, "What is traded, and on which bars"),
     ("/heat", None, HeatNow, "Portfolio heat, and who makes it"),
     ("/heat/history", ListQuery, Page[shapes.HeatChangeView], "When heat crossed a border"),
-    ("/alerts", None, Page[shapes.AlertView], "What a person should have been told"),
-    ("/commands", None, Page[shapes.CommandView], "What operators asked for"),
+    ("/heat/series", ListQuery, Page[HeatPoint], "Heat over time, oldest first"),
+    ("/alerts", RingQuery, Page[shapes.AlertView], "What a person should have been told"),
+    ("/commands", RingQuery, Page[shapes.CommandView], "What operators asked for"),
     ("/commands/preview", PreviewQuery, Preview, "What a command would touch"),
     ("/logs", LogQuery, FREE, "The end of the engine's log"),
     ("/bars", BarsQuery, BarsView, "Closed bars with phase, direction and confidence, oldest first"),
@@ -78,7 +81,7 @@ GETS: Final[tuple[Route, ...]] = (
     ("/orders", ListQuery, Page[shapes.OrderView], "Orders and their state, newest first"),
     ("/fills", ListQuery, Page[shapes.ExecutionView], "Executions, newest first"),
     ("/runs", ListQuery, Page[RunView], "Runs of the store, newest first"),
-    ("/trades", RunQuery, TradesShown, "Closed legs; at most 5 minutes old"),
+    ("/trades", ListQuery, TradesShown, "Closed legs, newest first; at most 5 minutes old"),
     ("/statistics", RunQuery, StatisticsView, "Figures of all legs; at most 5 minutes old"),
     ("/statistics/legs", RunQuery, FREE, "By leg; at most 15 minutes old"),
     ("/statistics/phases", RunQuery, FREE, "By phase; at most 30 minutes old"),

@@ -17,6 +17,7 @@ from engine.control.status import Status
 from engine.live.ports import Clock
 from engine.monitor.audit import Audit, Entry
 from engine.monitor.gate import Caller
+from engine.monitor.nonces import Nonces
 from engine.monitor.problems import ProblemError
 
 OFFERED: Final = ("pause", "resume", "cancel", "force-exit", "kill", "unkill", "note")
@@ -34,12 +35,13 @@ THREADS: Final = 4
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of a POST. `confirm` is the end of the account's name, in live."""
+    """The body of a POST. `confirm` is the end of the account's name, in live; `nonce` is good for one command."""
 
     name: str
     argument: str = ""
     reason: str = ""
     confirm: str = ""
+    nonce: str = ""
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +67,12 @@ def decode_wanted(data: bytes) -> Wanted:
     if len(wanted.reason) > MOST_REASON:
         raise ProblemError(400, "bad_request", f"reason must have at most {MOST_REASON} characters")
     return wanted
+
+
+def check_new(wanted: Wanted, nonces: Nonces) -> None:
+    """Raises ProblemError 409 where it has been sent before. A kill is obeyed as often as it comes."""
+    if wanted.nonce and not nonces.take(wanted.nonce) and wanted.name != "kill":
+        raise ProblemError(409, "replayed", "the nonce was used before, or is not of the last five minutes")
 
 
 class Operator:

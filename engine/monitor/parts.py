@@ -1,6 +1,7 @@
 """What one monitor is made of, as its routes share it."""
 
-from dataclasses import dataclass, field
+import ssl
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -10,8 +11,10 @@ from engine.live.ports import Clock
 from engine.monitor.cache import Cache
 from engine.monitor.guard import Guard
 from engine.monitor.hub import Hub
+from engine.monitor.lanes import Lanes
 from engine.monitor.link import EngineLink
 from engine.monitor.metrics import EngineMetrics
+from engine.monitor.nonces import Nonces
 from engine.monitor.operate import Operator
 from engine.monitor.replica import Replica
 from engine.monitor.shelf import Shelf
@@ -30,11 +33,11 @@ class Monitor:
     operator: Operator
     metrics: EngineMetrics
     cache: Cache
+    lanes: Lanes
+    nonces: Nonces
     link: EngineLink | None = None
     logs: Path | None = None
-    capacities: dict[str, int] = field(default_factory=dict)
-    high_water: dict[str, int] = field(default_factory=dict)
-    is_tls: bool = False
+    tls: ssl.SSLContext | None = None
 
 
 MONITOR: Final = web.AppKey("monitor", Monitor)

@@ -64,6 +64,10 @@ class ListQuery(RunQuery, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return (int(found[1]), int(found[2])) if found else (MOST_ITEM, 0)
 
 
+class RingQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_ITEMS)] = MOST_ITEMS
+
+
 class LogQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     last: Annotated[int, msgspec.Meta(ge=1, le=2_000)] = 200
 

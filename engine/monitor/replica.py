@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.control.status import Status
+from engine.control.status import QueuesView, Status
+from engine.iso import parse_iso
 from engine.messages import (
     Accepted,
     Approved,
@@ -42,6 +43,11 @@ from engine.store_bars import BarPack
 MOST_LISTED: Final = 200
 MOST_ORDERS: Final = 1_000
 MOST_CAMPAIGNS: Final = 2_000
+MOST_HEATS: Final = 1_440
+"""Minutes of line time of which heat is remembered, where it has changed."""
+
+
+MINUTE_MS: Final = 60_000
 
 CONNECTED, CONNECTING, ABSENT = "CONNECTED", "CONNECTING", "ABSENT"
 
@@ -85,11 +91,14 @@ class Replica:
         self.instruments: tuple[Instrument, ...] = ()
         self.status: Status | None = None
         self.status_json = b"null"
+        self.queues: QueuesView | None = None
+        self.heats: deque[tuple[int, int]] = deque(maxlen=MOST_HEATS)
         self.bars = BarRings()
         self.prices: dict[str, PriceView] = {}
         self.campaigns: dict[str, CampaignChange] = {}
         self.phases: dict[tuple[str, str, int], PhaseView] = {}
         self.orders: dict[str, OrderView] = {}
+        self.acks: deque[float] = deque(maxlen=MOST_ORDERS)
         self.counts: dict[tuple[str, str], int] = {}
         self.rings: dict[str, Ring] = {
             name: deque(maxlen=MOST_LISTED)
@@ -111,6 +120,9 @@ class Replica:
                 return []
             case Status():
                 return self._take_status(told)
+            case QueuesView():
+                self.queues = told
+                return []
             case BarPack():
                 columns = self.bars.add(told)
                 key = (told.symbol, told.timeframe)
@@ -128,6 +140,7 @@ class Replica:
         self.link_state, self.link_reason = state, reason
         self.version += 1
         had_status, self.status, self.status_json = self.status is not None, None, b"null"
+        self.queues = None
         gone = [Delta("status", "status", b"null"), Delta("heat", "heat", b"null")] if had_status else []
         return [*gone, *([self.link_delta()] if is_news else [])]
 
@@ -180,10 +193,21 @@ class Replica:
 
     def _take_status(self, told: Status) -> list[Delta]:
         self.status, self.status_json = told, msgspec.json.encode(told)
+        self._keep_heat(told)
         return [
             Delta("status", "status", self.status_json),
             Delta("heat", "heat", msgspec.json.encode(told.heat)),
         ]
+
+    def _keep_heat(self, told: Status) -> None:
+        """One value a minute, as long as it changes."""
+        heat_bp = told.heat.heat_bp
+        if heat_bp is None or not told.line_time:
+            return
+        time_ms = views.ms(parse_iso(told.line_time)) or 0
+        last = self.heats[-1] if self.heats else None
+        if last is None or (heat_bp != last[1] and time_ms // MINUTE_MS > last[0] // MINUTE_MS):
+            self.heats.append((time_ms, heat_bp))
 
     def _message(self, told: Message) -> Iterator[Delta]:
         self._count(told)
@@ -237,6 +261,8 @@ class Replica:
         order = self.orders.get(told.order_id)
         if order is None:
             return
+        if isinstance(told, Accepted) and order.time_ms is not None:
+            self.acks.append(max(0.0, (told.time_ns // views.MS_NS - order.time_ms) / 1_000))
         filled = order.filled + told.quantity if isinstance(told, Fill) else order.filled
         state = STATES.get(type(told).__name__, "")
         if isinstance(told, Fill):

@@ -1,9 +1,9 @@
-"""REST of what the engine is doing now: status, feeds, queues, instruments, heat, alerts, commands, log, sign-in."""
+"""REST of what the engine is doing now: status, feeds, queues, instruments, alerts, commands, log, sign-in."""
 
 import json
 from collections import deque
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,21 +11,19 @@ import anyio
 import msgspec
 from aiohttp import web
 
-from engine.control.status import FeedView, HeatView, Status
-from engine.instruments import MONEY
+from engine.control.status import FeedView, LaneView, StageTime, Status
 from engine.messages import Instrument
 from engine.monitor import gate, operate, shelf
 from engine.monitor.answers import answered, answered_json, asked, found
 from engine.monitor.guard import COOKIE, SESSION_S, Session
-from engine.monitor.parts import MONITOR, Monitor
+from engine.monitor.parts import MONITOR
 from engine.monitor.problems import ProblemError
-from engine.monitor.queries import LogQuery, PreviewQuery, RunQuery
+from engine.monitor.queries import LogQuery, PreviewQuery, RingQuery, RunQuery
 from engine.monitor.shapes import LinkView, MonitorView
 from engine.monitor.views import MS_NS
 
 LOG_NAME: Final = "wyckoff.jsonl"
 TAIL_BYTES: Final = 1_000_000
-BP: Final = Decimal(10_000)
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,32 +45,12 @@ class StatusView(MonitorView, frozen=True, kw_only=True):
     run: str
 
 
-class QueueView(MonitorView, frozen=True, kw_only=True):
-    """`high_water` is the deepest that this monitor has seen."""
+class QueuesShown(MonitorView, frozen=True, kw_only=True):
+    """`items` are queues with what waits in them, `stages` of the line with how long they hold an item."""
 
-    stage: str
-    depth: int
-    capacity: int | None
-    high_water: int
-
-
-class QueuesView(MonitorView, frozen=True, kw_only=True):
-    items: list[QueueView]
+    items: list[LaneView]
     loop_lag_s: float | None
-    stages: tuple[str, ...] = ()
-
-
-class CampaignHeat(MonitorView, frozen=True, kw_only=True):
-    campaign: str
-    symbol: str
-    risk: Decimal
-    heat_bp: Decimal | None
-
-
-class HeatNow(MonitorView, frozen=True, kw_only=True):
-    heat: HeatView | None
-    zone_since_ms: int | None
-    campaigns: list[CampaignHeat]
+    stages: tuple[StageTime, ...] = ()
 
 
 class InstrumentsView(MonitorView, frozen=True, kw_only=True):
@@ -98,7 +76,6 @@ def routes() -> list[web.RouteDef]:
         web.get(f"{api}/feeds", feeds),
         web.get(f"{api}/queues", queues),
         web.get(f"{api}/instruments", instruments),
-        web.get(f"{api}/heat", heat),
         web.get(f"{api}/alerts", alerts),
         web.get(f"{api}/commands", commands),
         web.get(f"{api}/commands/preview", preview),
@@ -125,7 +102,7 @@ async def sign_in(request: web.Request) -> web.Response:
     value, session = monitor.guard.open(role)
     answer = answered(request, _session(session))
     answer.set_cookie(
-        COOKIE, value, max_age=SESSION_S, path="/", httponly=True, samesite="Strict", secure=monitor.is_tls
+        COOKIE, value, max_age=SESSION_S, path="/", httponly=True, samesite="Strict", secure=monitor.tls is not None
     )
     return answer
 
@@ -167,19 +144,15 @@ async def feeds(request: web.Request) -> web.Response:
 
 async def queues(request: web.Request) -> web.Response:
     monitor = request.app[MONITOR]
-    now = monitor.replica.status
-    if now is None:
-        return answered(request, QueuesView(items=[], loop_lag_s=None))
-    depths = {"inbox.control": now.loop.waiting_control, "inbox.market": now.loop.waiting_market}
-    for stage, depth in depths.items():
-        monitor.high_water[stage] = max(depth, monitor.high_water.get(stage, 0))
-    items = [
-        QueueView(
-            stage=stage, depth=depth, capacity=monitor.capacities.get(stage), high_water=monitor.high_water[stage]
-        )
-        for stage, depth in depths.items()
-    ]
-    return answered(request, QueuesView(items=items, loop_lag_s=now.loop.lag_s))
+    status, told = monitor.replica.status, monitor.replica.queues
+    return answered(
+        request,
+        QueuesShown(
+            items=monitor.lanes.now(),
+            loop_lag_s=status.loop.lag_s if status else None,
+            stages=told.stages if told else (),
+        ),
+    )
 
 
 async def instruments(request: web.Request) -> web.Response:
@@ -197,40 +170,6 @@ async def instruments(request: web.Request) -> web.Response:
     return answered(request, InstrumentsView(items=items, timeframes=timeframes, detect_on=detect_on))
 
 
-async def heat(request: web.Request) -> web.Response:
-    monitor = request.app[MONITOR]
-    now = monitor.replica.status
-    since = monitor.replica.zone_since_ns
-    view = HeatNow(
-        heat=now.heat if now else None,
-        zone_since_ms=None if since is None else since // MS_NS,
-        campaigns=campaign_heats(monitor) if now else [],
-    )
-    return answered(request, view)
-
-
-def campaign_heats(monitor: Monitor) -> list[CampaignHeat]:
-    """What each open campaign would lose at its stops, at today's marks."""
-    now = monitor.replica.status
-    if now is None:
-        return []
-    points = {one.symbol: one.point_value for one in monitor.replica.instruments}
-    risks: dict[tuple[str, str], Decimal] = {}
-    for one in now.positions:
-        if one.mark is None or one.stop is None:
-            continue
-        lost = MONEY.multiply(one.quantity, one.mark - one.stop) * points.get(one.symbol, Decimal(1))
-        key = (one.campaign, one.symbol)
-        risks[key] = risks.get(key, Decimal(0)) + max(lost, Decimal(0))
-    return [
-        CampaignHeat(
-            campaign=campaign, symbol=symbol, risk=risk,
-            heat_bp=MONEY.divide(risk * BP, now.equity).quantize(Decimal("0.1")) if now.equity else None,
-        )
-        for (campaign, symbol), risk in risks.items()
-    ]  # fmt: skip
-
-
 async def alerts(request: web.Request) -> web.Response:
     return _ring(request, "alert")
 
@@ -241,8 +180,9 @@ async def commands(request: web.Request) -> web.Response:
 
 def _ring(request: web.Request, name: str) -> web.Response:
     """Newest first."""
-    ring = request.app[MONITOR].replica.rings[name]
-    return answered_json(request, b'{"items":[%s],"next":null}' % b",".join(reversed(ring)))
+    query = asked(request, RingQuery)
+    newest = islice(reversed(request.app[MONITOR].replica.rings[name]), query.limit)
+    return answered_json(request, b'{"items":[%s],"next":null}' % b",".join(newest))
 
 
 # -------------------------------------------------------------------------------------- operate
@@ -258,6 +198,7 @@ async def command(request: web.Request) -> web.Response:
     wanted = operate.decode_wanted(await gate.body_of(request))
     try:
         caller = gate.operator_of(request)
+        operate.check_new(wanted, monitor.nonces)
     except ProblemError as error:
         monitor.operator.refused(wanted, request[gate.CALLER], str(error))
         raise

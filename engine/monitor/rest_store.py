@@ -3,25 +3,25 @@
 Where no store is kept, the newest entries that the stream has told stand in for it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
 from aiohttp import web
 
-from engine.campaign_views import CampaignRow, CampaignView
+from engine.campaign_views import CampaignRow, CampaignView, TradesView
 from engine.campaigns_command import campaign_view, campaigns_view, trades_view
 from engine.monitor import cache, shelf
 from engine.monitor.answers import answered, answered_json, asked, found
+from engine.monitor.bars_read import bars_of
 from engine.monitor.bars_shown import BarsView, rows_of
-from engine.monitor.campaigns_shown import CampaignShown, shown
+from engine.monitor.campaigns_shown import shown
 from engine.monitor.parts import MONITOR, Monitor
 from engine.monitor.problems import ProblemError
 from engine.monitor.queries import BarsQuery, ListQuery, RunQuery
 from engine.monitor.ranges import ranges_of, told_event
 from engine.monitor.shapes import EventView
 from engine.monitor.shelf import Missing, NoStoreError, Page
-from engine.store_bars import Columns
 from engine.store_reader import RunRow, StoreReader
 
 API: Final = "/api/v1"
@@ -40,6 +40,7 @@ PARTS: Final[dict[str, tuple[str, ...]]] = {
 """Parts of a campaign that can be asked for alone, and the fields of its view that they are."""
 
 T = TypeVar("T")
+Read = Callable[[StoreReader, RunRow], T]
 Reading = Callable[[StoreReader, RunRow, ListQuery], Page[Any]]
 
 
@@ -60,7 +61,7 @@ def routes() -> list[web.RouteDef]:
         web.get(f"{API}/campaigns/{{campaign}}", campaign),
         *(web.get(f"{API}/campaigns/{{campaign}}/{part}", campaign_part(part)) for part in PARTS),
         web.get(f"{API}/runs", runs),
-        web.get(f"{API}/trades", statistics_part(("account", "trades"), cache.STATISTICS_S)),
+        web.get(f"{API}/trades", trades),
         web.get(f"{API}/statistics", statistics_part(("account", "all", "by_leg", "by_phase"), cache.STATISTICS_S)),
         web.get(f"{API}/statistics/legs", statistics_part(("by_leg",), cache.BY_LEG_S)),
         web.get(f"{API}/statistics/phases", statistics_part(("by_phase",), cache.BY_PHASE_S)),
@@ -73,19 +74,8 @@ def routes() -> list[web.RouteDef]:
 
 
 async def bars(request: web.Request) -> web.Response:
-    """Of the store and of the stream, put together: the store lags by seconds."""
-    monitor = request.app[MONITOR]
     query = asked(request, BarsQuery)
-    try:
-        kept: list[Columns] = await monitor.shelf.read(lambda reader, run: shelf.bars(reader, run, query), query.run)
-    except NoStoreError:
-        kept = []
-    except Missing as error:
-        if query.run is not None:
-            raise ProblemError(404, "not_found", str(error)) from None
-        kept = []
-    fresh = monitor.replica.bars.of(query.symbol, query.timeframe) if query.run is None else []
-    joined, older = shelf.joined([*kept, *fresh], query)
+    joined, older = await found(lambda: bars_of(request.app[MONITOR], query))
     rows = [] if joined is None else rows_of(joined)
     return answered(request, BarsView(symbol=query.symbol, timeframe=query.timeframe, rows=rows, older=older))
 
@@ -136,15 +126,13 @@ async def campaigns(request: web.Request) -> web.Response:
     def read(reader: StoreReader, run: RunRow) -> list[CampaignRow]:
         return campaigns_view(reader, run).campaigns
 
-    rows = await found(lambda: monitor.shelf.read(read, query.run))
+    rows = await _kept(monitor, f"campaigns {query.run}", cache.CAMPAIGNS_S, (read, query.run))
     kept = [
         row for row in reversed(rows)
         if query.state in ("", row.state) and query.symbol in ("", row.symbol) and query.campaign in ("", row.campaign)
     ]  # fmt: skip
-    first = int(query.cursor.partition("-")[0]) if query.cursor else 0
-    until = first + query.limit
-    views: list[CampaignShown] = [shown(row, monitor.replica) for row in kept[first:until]]
-    return answered(request, Page(views, f"{until}-0" if until < len(kept) else None))
+    page = paged(kept, query)
+    return answered(request, Page([shown(row, monitor.replica) for row in page.items], page.next))
 
 
 async def campaign(request: web.Request) -> web.Response:
@@ -168,15 +156,50 @@ async def _campaign(request: web.Request) -> CampaignView:
     def read(reader: StoreReader, run: RunRow) -> CampaignView:
         return msgspec.structs.replace(campaign_view(reader, run, name), store=reader.path.name)
 
-    return await found(lambda: request.app[MONITOR].shelf.read(read, query.run))
+    return await _kept(request.app[MONITOR], f"campaign {query.run} {name}", cache.CAMPAIGN_S, (read, query.run))
+
+
+async def _kept(monitor: Monitor, key: str, ttl_s: int, reading: tuple[Read[T], str | None]) -> T:
+    """What has been read before, unless the store has changed since."""
+    read, run = reading
+    version = await found(lambda: monitor.shelf.read(shelf.tip, run))
+    value, _ = await monitor.cache.of(key, ttl_s, lambda: found(lambda: monitor.shelf.read(read, run)), version=version)
+    return value
+
+
+def paged(rows: Sequence[T], query: ListQuery) -> Page[Any]:
+    """Of rows that are all there; a cursor counts them."""
+    first = int(query.cursor.partition("-")[0]) if query.cursor else 0
+    until = first + query.limit
+    items: list[Any] = list(rows[first:until])
+    return Page(items, f"{until}-0" if until < len(rows) else None)
 
 
 # ---------------------------------------------------------------------------------- statistics
 
 
 async def runs(request: web.Request) -> web.Response:
-    asked(request, ListQuery)
-    return answered(request, await found(request.app[MONITOR].shelf.runs))
+    query = asked(request, ListQuery)
+    return answered(request, paged(await found(request.app[MONITOR].shelf.runs), query))
+
+
+async def trades(request: web.Request) -> web.Response:
+    """Closed legs, newest first; a cursor counts them."""
+    monitor = request.app[MONITOR]
+    query = asked(request, ListQuery)
+    run = await found(lambda: monitor.shelf.read(lambda _, row: row, query.run))
+
+    async def make() -> TradesView:
+        return await found(lambda: monitor.shelf.read(trades_view, str(run.run)))
+
+    view, age_s = await monitor.cache.of(f"{run.run} trades", cache.STATISTICS_S, make)
+    wanted = [
+        one for one in reversed(view.trades)
+        if query.symbol in ("", one.symbol) and query.campaign in ("", one.campaign)
+    ]  # fmt: skip
+    page = paged(wanted, query)
+    told = {"run": run.run, "name": run.name, "account": view.account, "trades": page.items, "next": page.next}
+    return answered(request, told, max_age_s=cache.STATISTICS_S, age_s=age_s)
 
 
 def statistics_part(fields: tuple[str, ...], ttl_s: int) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -4,7 +4,9 @@
 head in five seconds are closed, and there are never more than a fixed number of them.
 """
 
+import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,14 +18,16 @@ from aiohttp import web, web_response
 from aiohttp.http_exceptions import HttpProcessingError
 
 from engine.live.ports import Clock
-from engine.monitor import openapi, pages, rest_engine, rest_store
+from engine.monitor import openapi, pages, rest_engine, rest_heat, rest_store
 from engine.monitor.audit import Audit
 from engine.monitor.cache import Cache
 from engine.monitor.gate import MOST_BODY_BYTES, NAME, add_headers, gate
 from engine.monitor.guard import Guard, Tokens
 from engine.monitor.hub import GOING_AWAY, HelloView, Hub
+from engine.monitor.lanes import Lanes
 from engine.monitor.link import EngineLink
 from engine.monitor.metrics import EngineMetrics
+from engine.monitor.nonces import Nonces
 from engine.monitor.operate import Operator
 from engine.monitor.parts import MONITOR, Monitor
 from engine.monitor.replica import Replica
@@ -64,6 +68,8 @@ class Plan:
         store: Path | None = None,
         logs: Path | None = None,
         capacities: dict[str, int] | None = None,
+        hosts: tuple[str, ...] = (),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.mode = mode
         self.tokens = tokens
@@ -73,12 +79,17 @@ class Plan:
         self.store = store
         self.logs = logs
         self.capacities = capacities or {}
+        self.hosts = hosts
+        self.tls = tls
 
 
 def monitor_of(plan: Plan, clock: Clock) -> Monitor:
     replica = Replica(clock.monotonic_ns)
+    lanes = Lanes(replica, plan.capacities)
     hub = Hub(replica, lambda role: _hello(replica, plan.mode, role, clock))
-    guard = Guard(plan.tokens, clock, allow_operate=plan.allow_operate and plan.control is not None)
+    guard = Guard(
+        plan.tokens, clock, allow_operate=plan.allow_operate and plan.control is not None, hosts=plan.hosts
+    )  # fmt: skip
     return Monitor(
         mode=plan.mode,
         clock=clock,
@@ -87,11 +98,13 @@ def monitor_of(plan: Plan, clock: Clock) -> Monitor:
         guard=guard,
         shelf=Shelf(plan.store),
         operator=Operator(plan.control, Audit(plan.logs), clock),
-        metrics=EngineMetrics(replica, hub, guard),
+        metrics=EngineMetrics(replica, hub, guard, lanes),
         cache=Cache(clock),
+        lanes=lanes,
+        nonces=Nonces(clock),
         link=EngineLink(plan.stream, replica, hub, clock) if plan.stream else None,
         logs=plan.logs,
-        capacities=plan.capacities,
+        tls=plan.tls,
     )
 
 
@@ -100,7 +113,7 @@ def application(monitor: Monitor, busy: set[object]) -> web.Application:
         middlewares=[gate(monitor.guard, monitor.clock, busy)], client_max_size=MOST_BODY_BYTES
     )  # fmt: skip
     app[MONITOR] = monitor
-    for module in (pages, rest_engine, rest_store, openapi):
+    for module in (pages, rest_engine, rest_heat, rest_store, openapi):
         app.add_routes(module.routes())
     app.router.add_get("/ws", watch)
     app.on_response_prepare.append(add_headers)
@@ -119,16 +132,21 @@ async def serving(monitor: Monitor, host: str, port: int) -> AsyncIterator[int]:
         keepalive_timeout=HEAD_S, max_line_size=MOST_LINE_BYTES, max_field_size=MOST_LINE_BYTES,
     )  # fmt: skip
     await runner.setup()
-    site = web.TCPSite(runner, host, port, backlog=BACKLOG)
+    assert runner.server is not None
+    # Not a TCPSite: that would leave a minute to whoever begins TLS and says no more.
+    listening = await asyncio.get_running_loop().create_server(
+        runner.server, host, port, ssl=monitor.tls, backlog=BACKLOG,
+        ssl_handshake_timeout=HEAD_S if monitor.tls else None, ssl_shutdown_timeout=DRAIN_S if monitor.tls else None,
+    )  # fmt: skip
     try:
-        await site.start()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_sweep, runner, monitor.clock, busy)
             if monitor.link is not None:
                 tasks.start_soon(monitor.link.run)
-            yield runner.addresses[0][1]
+            yield listening.sockets[0].getsockname()[1]
             tasks.cancel_scope.cancel()
     finally:
+        listening.close()
         monitor.hub.close_all(GOING_AWAY)
         await runner.cleanup()
 

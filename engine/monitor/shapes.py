@@ -122,6 +122,8 @@ class RefusalView(MonitorView, frozen=True):
 
 
 class OrderView(MonitorView, frozen=True):
+    """`leg` is that of the campaign: SPRING, SOS or LPS."""
+
     order_id: str
     campaign: str
     group: str
@@ -134,6 +136,7 @@ class OrderView(MonitorView, frozen=True):
     stop_price: Decimal
     time_in_force: str
     time_ms: int | None
+    leg: str = ""
     state: str = "PENDING"
     filled: Decimal = Decimal(0)
     item: int = 0

@@ -13,9 +13,11 @@ from typing import Any, Final, Generic, TypeVar
 import anyio
 import msgspec
 
+from engine.campaign_views import RunView
 from engine.campaigns_command import runs_view
 from engine.exits import NOT_FOUND, ExitError
 from engine.messages import (
+    FOREVER_NS,
     Accepted,
     Cancelled,
     Declined,
@@ -43,7 +45,16 @@ READERS: Final = 2
 
 MOST_PACKS: Final = 4_000
 
+WORKING: Final = (
+    "NOT EXISTS (SELECT 1 FROM executions AS e WHERE e.run = orders.run AND e.order_id = orders.order_id"
+    " AND (e.report IN ('Cancelled', 'Rejected', 'Expired') OR (e.report = 'Fill' AND CAST(e.remaining AS REAL) = 0)))"
+)
+"""An order that no report has ended."""
+
 REPORTS: Final[dict[str, type[Any]]] = {one.__name__: one for one in (Accepted, Rejected, Fill, Cancelled, Expired)}
+
+TOLD: Final = ("campaign_changes", "intents", "verdicts", "orders", "executions", "declines", "warnings")
+"""Tables whose newest rows tell whether campaigns are what they were."""
 
 T = TypeVar("T")
 V = TypeVar("V", bound=msgspec.Struct)
@@ -75,8 +86,8 @@ class Shelf:
         """Raises NoStoreError, Missing."""
         return await anyio.to_thread.run_sync(self._read, work, run, limiter=self._limiter)
 
-    async def runs(self) -> msgspec.Struct:
-        """Raises NoStoreError."""
+    async def runs(self) -> list[RunView]:
+        """Newest first. Raises NoStoreError."""
         return await anyio.to_thread.run_sync(self._runs, limiter=self._limiter)
 
     def _read(self, work: Callable[[StoreReader, RunRow], T], run: str | None) -> T:
@@ -93,12 +104,12 @@ class Shelf:
     def _run(self, reader: StoreReader, run: str | None) -> RunRow:
         return reader.run(run)
 
-    def _runs(self) -> msgspec.Struct:
+    def _runs(self) -> list[RunView]:
         if self.path is None:
             raise NoStoreError("no store is kept: store.sqlite is empty")
         try:
             with reading(self.path) as reader:
-                return Page(runs_view(reader).runs[::-1])
+                return runs_view(reader).runs[::-1]
         except ExitError as error:
             raise NoStoreError(_unlocated(error, self.path)) from None
 
@@ -185,17 +196,15 @@ def refusals(reader: StoreReader, run: RunRow, query: ListQuery) -> Page[shapes.
 
 def orders(reader: StoreReader, run: RunRow, query: ListQuery) -> Page[shapes.OrderView]:
     """With the state that their reports leave them in."""
-    found = _page(reader, run, "orders", query, ("campaign", "symbol"), time="decision_ns")
+    only = WORKING if query.working else ""
+    found = _page(reader, run, "orders", query, ("campaign", "symbol"), time="decision_ns", only=only)
     reports = _reports(reader, run, [row["order_id"] for row in found])
 
     def view(row: dict[str, Any]) -> shapes.OrderView:
         state, filled = _state_of(reports.get(row["order_id"], []))
         return views.order_view(_message(Order, row), state, filled, row["item"])
 
-    page = _paged(found, query, view)
-    if query.working:
-        return Page([one for one in page.items if one.state in ("PENDING", "WORKING")], page.next)
-    return page
+    return _paged(found, query, view)
 
 
 def fills(reader: StoreReader, run: RunRow, query: ListQuery) -> Page[shapes.ExecutionView]:
@@ -207,6 +216,21 @@ def fills(reader: StoreReader, run: RunRow, query: ListQuery) -> Page[shapes.Exe
 def heat_history(reader: StoreReader, run: RunRow, query: ListQuery) -> Page[shapes.HeatChangeView]:
     found = _page(reader, run, "heat", query, (), time="time_ns")
     return _paged(found, query, lambda row: views.heat_change_view(_message(HeatChange, row), row["item"]))
+
+
+def tip(reader: StoreReader, run: RunRow) -> str:
+    """Changes whenever something has been added to what campaigns are told from."""
+    newest = (f"(SELECT max(item) FROM {table} WHERE run = :run)" for table in TOLD)  # noqa: S608  ours
+    (row,) = reader.rows(f"SELECT {', '.join(f'{one} AS n{place}' for place, one in enumerate(newest))}", run.run)
+    return f"{run.run} {list(row.values())}"
+
+
+def heat_series(reader: StoreReader, run: RunRow, query: ListQuery) -> list[tuple[int, int]]:
+    """(milliseconds, basis points), oldest first."""
+    from_ns = (query.from_ms or 0) * views.MS_NS
+    to_ns = FOREVER_NS if query.to_ms is None else query.to_ms * views.MS_NS
+    sql = "SELECT time_ns, heat_bp FROM heat_samples WHERE run = ? AND time_ns BETWEEN ? AND ? ORDER BY time_ns"
+    return [(row["time_ns"] // views.MS_NS, row["heat_bp"]) for row in reader.rows(sql, run.run, from_ns, to_ns)]
 
 
 def curve(reader: StoreReader, run: RunRow) -> list[shapes.PointView]:
@@ -227,10 +251,11 @@ def _page(
     time: str,
     parts: bool = False,
     group: str = "",
+    only: str = "",
 ) -> list[dict[str, Any]]:
     """One row more than asked for, so that one knows whether there is a next page."""
     part = "part" if parts else "0"
-    conditions = [f"(item, {part}) < (?, ?)"]
+    conditions = [f"(item, {part}) < (?, ?)", *([only] if only else [])]
     values: list[int | str] = list(query.position)
     for name in wanted:
         if value := getattr(query, name):
@@ -315,6 +340,6 @@ def _unlocated(error: ExitError, path: Path) -> str:
 
 
 __all__ = [
-    "Missing", "NoStoreError", "Page", "Shelf", "bars", "curve", "events", "fills", "heat_history", "instruments",
-    "joined", "orders", "phases", "refusals", "session_names", "signals",
+    "Missing", "NoStoreError", "Page", "Shelf", "bars", "curve", "events", "fills", "heat_history", "heat_series",
+    "instruments", "joined", "orders", "phases", "refusals", "session_names", "signals", "tip",
 ]  # fmt: skip

@@ -160,7 +160,7 @@ def order_view(one: Order, state: str = "PENDING", filled: Decimal = Decimal(0),
     same = {name: getattr(one, name) for name in _SAME_OF_ORDER}
     return OrderView(
         **same, role=one.role.value, side=one.side.value, kind=one.kind.value, time_in_force=one.time_in_force.value,
-        time_ms=ms(one.decision_ns), state=state, filled=filled, item=item,
+        time_ms=ms(one.decision_ns), leg=leg_of(one.group), state=state, filled=filled, item=item,
     )  # fmt: skip
 
 
@@ -195,6 +195,11 @@ def point_view(one: CurvePoint) -> PointView:
 def campaign_of_order(order_id: str) -> str:
     """An order is campaign/leg/attempt/role."""
     return order_id.rsplit("/", 3)[0] if order_id.count("/") >= 3 else ""
+
+
+def leg_of(group: str) -> str:
+    """A group is campaign/leg/attempt."""
+    return group.rsplit("/", 2)[1] if group.count("/") >= 2 else ""
 
 
 def plain(value: Decimal) -> str:

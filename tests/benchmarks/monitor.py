@@ -10,10 +10,12 @@ import asyncio
 import json
 import multiprocessing
 import os
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -24,9 +26,7 @@ import numpy as np
 
 from engine.live.clock import SystemClock
 from engine.live.stream import SOCKET_NAME, EngineStream
-from engine.monitor import guard
-from engine.monitor.guard import Tokens
-from engine.monitor.server import Plan, monitor_of, serving
+from tests.benchmarks.monitor_process import TOKEN
 from tests.control.makers import status
 from tests.makers import session, table, trades
 from tests.test_tap import fill
@@ -34,7 +34,6 @@ from tests.test_tap import fill
 VIEWERS: Final = 1_000
 SECONDS: Final = 15.0
 STUCK_SHARE: Final = 0.05
-TOKEN: Final = "benchmark-" + "aB3dE5gH7jK9" * 4
 SYMBOLS: Final = tuple(f"S{number:02}" for number in range(20))
 TICK_S: Final = 0.01
 MOST_CUT_S: Final = 30.0
@@ -79,22 +78,6 @@ async def _ticks(stream: EngineStream, pipe: Connection) -> None:
             pipe.send({"late": late, "work": work, "core": (time.process_time() - cpu) / seconds})
             late, work = [], []
             cpu, began = time.process_time(), time.perf_counter()
-
-
-# ------------------------------------------------------------------------------------------ monitor
-
-
-def run_monitor(directory: Path, pipe: Connection) -> None:
-    # All viewers come from one address here.
-    guard.REQUESTS_AT_ONCE = 100_000  # type: ignore[misc]
-    anyio.run(_monitor, directory, pipe, backend_options={"use_uvloop": True})
-
-
-async def _monitor(directory: Path, pipe: Connection) -> None:
-    plan = Plan(mode="paper", tokens=Tokens(TOKEN), stream=directory / "run" / SOCKET_NAME)
-    async with serving(monitor_of(plan, SystemClock()), "127.0.0.1", 0) as port:
-        pipe.send(port)
-        await anyio.to_thread.run_sync(pipe.recv)
 
 
 # ------------------------------------------------------------------------------------------ viewers
@@ -195,19 +178,32 @@ def measure(viewers: int, seconds: float) -> dict[str, Any]:
         directory = Path(name)
         (directory / "run").mkdir(mode=0o700)
         engine, engine_pipe = _started(run_engine, directory)
-        monitor, monitor_pipe = _started(run_monitor, directory)
         try:
-            return _measured(viewers, seconds, engine_pipe, monitor_pipe, monitor.pid or 0)
+            with _monitor(directory) as (port, pid):
+                return _measured(viewers, seconds, engine_pipe, port, pid)
         finally:
-            for process, pipe in ((monitor, monitor_pipe), (engine, engine_pipe)):
-                pipe.send("stop")
-                process.join(10)
-                if process.is_alive():
-                    process.kill()
+            engine_pipe.send("stop")
+            _ended(engine)
 
 
-def _measured(viewers: int, seconds: float, engine: Connection, monitor: Connection, pid: int) -> dict[str, Any]:
-    port = monitor.recv()
+@contextmanager
+def _monitor(directory: Path) -> Iterator[tuple[int, int]]:
+    """Port and process, which is no child that imports this module: it shall be as small as it is."""
+    command = [sys.executable, "-m", "tests.benchmarks.monitor_process", str(directory)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline()), process.pid
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _measured(viewers: int, seconds: float, engine: Connection, port: int, pid: int) -> dict[str, Any]:
     time.sleep(2)
     _asked(engine)
     time.sleep(seconds)
@@ -222,13 +218,11 @@ def _measured(viewers: int, seconds: float, engine: Connection, monitor: Connect
         with_viewers, rss_mb = _asked(engine), _rss_mb(pid)
         pipe.send("stop")
     finally:
-        process.join(10)
-        if process.is_alive():
-            process.kill()
+        _ended(process)
     return {
         "viewers": viewers, "frames_per_s": round(rates["mean"], 2), "least_frames_per_s": round(rates["least"], 2),
-        "lost": rates["lost"], "cut_s": cut_s, "monitor_mb": rss_mb, "monitor_mb_without": rss_without,
-        "without": without, "with": with_viewers,
+        "lost": rates["lost"], "cut_s": cut_s, "monitor_mb": rss_mb, "monitor_peak_mb": _rss_mb(pid, "VmHWM"),
+        "monitor_mb_without": rss_without, "without": without, "with": with_viewers,
     }  # fmt: skip
 
 
@@ -266,9 +260,15 @@ def _started(target: Callable[..., None], *arguments: Any) -> tuple[Any, Connect
     return process, ours
 
 
-def _rss_mb(pid: int) -> int:
+def _ended(process: Any) -> None:
+    process.join(10)
+    if process.is_alive():
+        process.kill()
+
+
+def _rss_mb(pid: int, which: str = "VmRSS") -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) // 1_000
+    return int(next(line for line in lines if line.startswith(which)).split()[1]) // 1_000
 
 
 def main() -> None:

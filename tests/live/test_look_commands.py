@@ -95,7 +95,9 @@ def tapes(home: Path) -> list[Path]:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_schemas_are_current(name: str) -> None:
-    assert json.loads((FOLDER / f"{name}.schema.json").read_text()) == msgspec.json.schema(SCHEMAS[name])
+    assert json.loads((FOLDER / f"{name}.schema.json").read_text()) == json.loads(
+        msgspec.json.encode(msgspec.json.schema(SCHEMAS[name]))
+    )
 
 
 def test_inspect_shows_the_end_of_the_latest_tape(home: Path) -> None:

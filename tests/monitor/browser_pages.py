@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.monitor.browser import Tab, installed
+from tests.chromium import Tab, installed
 from tests.monitor.browser_stand_in import STATIC, StandIn
 
 PICTURES = Path(__file__).parents[2] / "build" / "screenshots"

@@ -6,6 +6,7 @@ says of it in the words of the server's own answers.
 
 import random
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,7 @@ COLUMNS = [
     "source",
     "gap_ms",
 ]
+HEAT = {"heat_bp": 959, "state": "CRITICAL", "warning_bp": 700, "critical_bp": 900, "limit_bp": 1000}
 # Share of the bars, path of the middle (of the range's height, 0 = ice, 1 = creek), volume, phase.
 ACTS = (
     (0.10, 1.9, 1.2, 1.0, "NONE"),
@@ -143,7 +145,7 @@ def _see(found: Chart, ends: list[int], base: float, width: float) -> None:
             "timeframe": found.timeframe,
             "direction": 1,
             "start_ms": start_ms,
-            "end_ms": None,
+            "end_ms": found.events[-1]["confirm_ms"],
             "support": base,
             "resistance": base + width,
             "phase": "E",
@@ -304,6 +306,9 @@ def status(now_ms: int, **more: Any) -> dict[str, Any]:
             "gaps": 0,
             "reconnects": 2,
             "withheld": 14,
+            "conflated": 31,
+            "sequence_breaks": 1,
+            "clock_skew_s": 0.12,
         },
         {
             "name": "alpaca-iex",
@@ -318,6 +323,9 @@ def status(now_ms: int, **more: Any) -> dict[str, Any]:
             "gaps": 1,
             "reconnects": 5,
             "withheld": 0,
+            "conflated": 0,
+            "sequence_breaks": 0,
+            "clock_skew_s": None,
         },
     ]
     orders = [
@@ -337,7 +345,7 @@ def status(now_ms: int, **more: Any) -> dict[str, Any]:
         "kill_level": "",
         "kill_reason": "",
         "paused_by": "",
-        "heat": {"heat_bp": 959, "state": "CRITICAL", "warning_bp": 700, "critical_bp": 900, "limit_bp": 1000},
+        "heat": HEAT | {"candidates": candidates()},
         "currency": "USD",
         "equity": "104812.22",
         "cash": "61002.10",
@@ -394,7 +402,7 @@ def order(name: str, symbol: str, campaign: str, role: str, quantity: str) -> di
         "kind": "LIMIT" if role == "ENTRY" else "STOP",
         "quantity": quantity,
         "filled": "0",
-        "limit_price": None,
+        "limit_price": "65610" if role == "ENTRY" else None,
         "stop_price": None,
         "state": "WORKING",
     }
@@ -402,7 +410,7 @@ def order(name: str, symbol: str, campaign: str, role: str, quantity: str) -> di
 
 def decision(number: int, time_ms: int, symbol: str, leg: str, verdict: str, **more: Any) -> dict[str, Any]:
     return {
-        "item": number,
+        "item": 0,
         "intent_id": f"i{number}",
         "action": "ENTER",
         "campaign": f"{symbol}-2026-11-01",
@@ -482,7 +490,61 @@ def queues() -> dict[str, Any]:
     }
 
 
-def heat_history(now_ms: int) -> list[dict[str, Any]]:
+def groups() -> list[dict[str, Any]]:
+    names = ("BTC-USD", "ETH-USD")
+    held = [f"{name}-2026-11-01" for name in names]
+    return [{"symbols": names, "campaigns": held, "risk": "5430", "heat_bp": "543", "correlation": 0.83}]
+
+
+def candidates() -> list[dict[str, Any]]:
+    told = (("SOL-USD", "2026-11-02", "SOS", "40.0", 999), ("BTC-USD", "2026-11-01", "LPS", "70.0", 1029))
+    return [
+        {
+            "campaign": f"{symbol}-{day}",
+            "symbol": symbol,
+            "direction": 1,
+            "leg": leg,
+            "risk_bp": risk_bp,
+            "projected_bp": projected_bp,
+            "limit_bp": 1000,
+            "passes": projected_bp < 1000,
+        }
+        for symbol, day, leg, risk_bp, projected_bp in told
+    ]
+
+
+def phases(charts: Iterable[Chart]) -> list[dict[str, Any]]:
+    told = zip(charts, (("E", 1, 81.0), ("D", 1, 74.0), ("C", -1, 66.0)), strict=False)
+    return [
+        {
+            "symbol": chart.symbol,
+            "timeframe": "5m",
+            "direction": direction,
+            "previous": "B",
+            "phase": phase,
+            "confidence": confidence,
+            "support": 1.0,
+            "resistance": 2.0,
+            "range_start_ms": chart.ranges[0]["start_ms"],
+            "time_ms": START_MS,
+            "known_ms": START_MS,
+        }
+        for chart, (phase, direction, confidence) in told
+    ]
+
+
+def lines(now_ms: int) -> list[dict[str, Any]]:
+    told = (
+        (190, "info", "session_begins", {"mode": "paper"}),
+        (1, "warning", "feed_stale", {"feed": "alpaca-iex", "silent_s": 64}),
+    )
+    return [
+        {"time": iso(now_ms - ago * MINUTE_MS), "level": level, "event": event, "logger": "engine.live"} | more
+        for ago, level, event, more in told
+    ]
+
+
+def heat_series(now_ms: int) -> list[dict[str, Any]]:
     told = (
         (420, 0),
         (390, 50),
@@ -500,7 +562,4 @@ def heat_history(now_ms: int) -> list[dict[str, Any]]:
         (18, 930),
         (6, 959),
     )
-    return [
-        {"time_ms": now_ms - ago * MINUTE_MS, "heat_bp": bp, "state": "NORMAL", "previous": "NORMAL"}
-        for ago, bp in told
-    ]
+    return [{"time_ms": now_ms - ago * MINUTE_MS, "heat_bp": bp} for ago, bp in told]

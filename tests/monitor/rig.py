@@ -11,6 +11,7 @@ import aiohttp
 import anyio
 import msgspec
 
+from engine.control.status import QueuesView
 from engine.live.clock import SystemClock
 from engine.live.stream import SOCKET_NAME, EngineStream
 from engine.messages import SessionStart
@@ -88,15 +89,21 @@ def start() -> SessionStart:
 
 @asynccontextmanager
 async def running(
-    directory: Path, *, store: Path | None = None, with_engine: bool = True, allow_operate: bool = True
+    directory: Path,
+    *,
+    store: Path | None = None,
+    with_engine: bool = True,
+    allow_operate: bool = True,
+    queues: Callable[[], QueuesView] | None = None,
+    hosts: tuple[str, ...] = (),
 ) -> AsyncIterator[Rig]:
     """Everything connected, unless there is no engine."""
     clock, engine = MovedClock(), Engine()
     (directory / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
     stream = EngineStream(directory / "run" / SOCKET_NAME, clock)
-    stream.begin(start(), table(*SYMBOLS).all, run="r1", status=engine.status)
+    stream.begin(start(), table(*SYMBOLS).all, run="r1", status=engine.status, queues=queues)
     plan = Plan(
-        mode="paper", tokens=Tokens(OPERATE, READ), allow_operate=allow_operate, store=store,
+        mode="paper", tokens=Tokens(OPERATE, READ), allow_operate=allow_operate, store=store, hosts=hosts,
         stream=directory / "run" / SOCKET_NAME if with_engine else None,
         control=directory / "run" / "ctl.sock", logs=directory / "logs",
     )  # fmt: skip

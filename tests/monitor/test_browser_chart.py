@@ -5,14 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.monitor.browser import Tab, tab
+from tests.chromium import Tab, tab
+from tests.monitor import browser_scene as scene
 from tests.monitor.browser_pages import PICTURES, colours, needs_browser, needs_libraries, rgb, shown, text
 from tests.monitor.browser_stand_in import StandIn
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Tab]:
-    with tab() as opened:
+    with tab(is_served=True) as opened:
         yield opened
 
 
@@ -55,6 +56,37 @@ def test_as_known_at_moves_each_mark_to_the_bar_that_confirmed_it(browser: Tab) 
         confirmed = {one["name"]: one["confirm_ms"] for one in server.charts["BTC-USD"].events}
         assert {bars[one["at"]][0] for one in at if one["name"] == "SPRING"} == {confirmed["SPRING"]}
         browser.picture(PICTURES / "known.png")
+
+
+@needs_browser
+@needs_libraries
+def test_a_range_in_which_a_phase_stands_goes_on_to_the_newest_bar(browser: Tab) -> None:
+    with StandIn(signed=True, count=300).running() as server:
+        shown(browser, server)
+        last = browser.value("monitor.inspect().bars") - 1
+        ends = server.charts["BTC-USD"].ranges[0]["end_ms"]
+        assert ends < server.charts["BTC-USD"].rows[last][0]
+
+        lines = browser.value("monitor.inspect().lines")
+        assert lines == [{"word": word, "to": last, "open": True} for word in ("creek", "ice")]
+
+        over = scene.phases(server.charts.values())[0] | {"phase": "NONE", "previous": "E"}
+        server.push(("phase", over))
+        browser.until(f"monitor.inspect().lines.every(one => !one.open && one.to < {last})")
+
+
+@needs_browser
+@needs_libraries
+def test_working_entries_stop_and_target_stand_on_the_price_axis(browser: Tab) -> None:
+    with StandIn(signed=True).running() as server:
+        shown(browser, server)
+        browser.until("monitor.inspect().levels.length > 2")
+
+        levels = {(one["title"], one["price"]) for one in browser.value("monitor.inspect().levels")}
+        assert levels == {("stop", 65980), ("target", 69800), ("buy 0.21", 65610)}
+
+        server.tell(orders=[])
+        browser.until("monitor.inspect().levels.length === 2")
 
 
 @needs_browser

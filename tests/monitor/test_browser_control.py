@@ -1,17 +1,18 @@
 """What the page lets a person do: sign in, pause, kill, take it back. Everything asks first."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
-from tests.monitor.browser import Tab, tab
+from tests.chromium import Tab, tab
 from tests.monitor.browser_pages import LOADED, PICTURES, SHOWN, needs_browser, shown, text
 from tests.monitor.browser_stand_in import TOKEN, StandIn
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Tab]:
-    with tab() as opened:
+    with tab(is_served=True) as opened:
         yield opened
 
 
@@ -48,9 +49,9 @@ def test_kill_wants_a_level_and_a_reason_streams_what_happens_and_holds_until_un
         browser.until("document.querySelector('#killed').checkVisibility()")
         browser.until("document.querySelector('#ask-result').textContent.includes('0 positions left')")
 
-        assert server.commands == [
-            {"name": "kill", "argument": "flatten", "reason": "spreads are absurd", "confirm": ""}
-        ]
+        (kill,) = server.commands
+        assert re.fullmatch(r"\d{13}-[0-9a-f]{32}", kill.pop("nonce"))
+        assert kill == {"name": "kill", "argument": "flatten", "reason": "spreads are absurd", "confirm": ""}
         result = text(browser, "#ask-result")
         assert "cancelled: BTC-USD" in result
         assert "fact 4711" in result
@@ -83,6 +84,23 @@ def test_kill_of_a_live_account_wants_its_last_four_characters(browser: Tab) -> 
         browser.call("Input.insertText", text="1KQ7"[-4:])
         browser.value("document.querySelector('#ask-go').click()")
         browser.until("document.querySelector('#killed').checkVisibility()")
+
+        browser.value("document.querySelector('#ask-cancel').click(); unkill.click()")
+        assert browser.value("document.querySelector('#ask-confirm').checkVisibility()") is True
+
+
+@needs_browser
+def test_a_replay_that_goes_on_can_be_held_and_not_killed(browser: Tab) -> None:
+    with StandIn(signed=True).running() as server:
+        shown(browser, server)
+        server.tell(mode="replay", blockers=[])
+        browser.until("!document.querySelector('#kill').checkVisibility()")
+
+        browser.value("pause.click()")
+        assert text(browser, "#ask-title") == "Hold the replay?"
+        browser.value("document.querySelector('#ask-go').click()")
+        browser.until("document.querySelector('#state').textContent === 'PAUSED'")
+        assert text(browser, "#why") == "The replay is held before its next fact"
 
 
 @needs_browser

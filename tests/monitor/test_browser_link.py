@@ -4,21 +4,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.chromium import Tab, tab
 from tests.monitor import browser_scene as scene
-from tests.monitor.browser import Tab, tab
 from tests.monitor.browser_pages import LOADED, PICTURES, needs_browser, needs_libraries, shown
 from tests.monitor.browser_stand_in import StandIn
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Tab]:
-    with tab() as opened:
+    with tab(is_served=True) as opened:
         yield opened
 
 
 @needs_browser
 @needs_libraries
-def test_a_server_that_falls_silent_is_seen_within_three_seconds_and_comes_back_by_itself(browser: Tab) -> None:
+def test_a_server_that_falls_silent_is_seen_within_seconds_and_comes_back_by_itself(browser: Tab) -> None:
     with StandIn(signed=True).running() as server:
         shown(browser, server)
         browser.until("document.querySelector('#link').textContent === 'live'")
@@ -29,8 +29,8 @@ def test_a_server_that_falls_silent_is_seen_within_three_seconds_and_comes_back_
         server.muted = False
         browser.until("!document.querySelector('#lost').checkVisibility()")
 
-        # A second of the page's own rhythm (last pong to ping) may have passed before the silence began.
-        assert took < 3.0
+        # The page says so after 2.5 s; a busy machine may take as long again.
+        assert took < 5.0
         assert browser.complaints == []
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.chromium import SETTLED, Tab, tab
 from tests.monitor import browser_scene as scene
-from tests.monitor.browser import Tab, tab
 from tests.monitor.browser_pages import CONTRAST, PICTURES, needs_browser, needs_libraries, shown, text
 from tests.monitor.browser_stand_in import STATIC, StandIn
 
@@ -19,7 +19,7 @@ WEIGHT_LIMIT = 300 * 1024
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Tab]:
-    with tab() as opened:
+    with tab(is_served=True) as opened:
         yield opened
 
 
@@ -57,7 +57,7 @@ def test_no_part_of_the_page_is_wider_than_a_phone(browser: Tab) -> None:
     with StandIn(signed=True).running() as server:
         shown(browser, server, width=390, height=844)
 
-        scrolls = "one.closest('.scroll, dialog, .alerts, .skip, .canvas')"
+        scrolls = "one.closest('.scroll, dialog, .alerts, .skip, .canvas, .watch')"
         outside = f"!{scrolls} && one.getBoundingClientRect().right > 390 + 1"
         assert browser.value(f"[...document.querySelectorAll('body *')].filter(one => {outside}).length") == 0
         assert browser.value("document.querySelector('#campaigns').getBoundingClientRect().right <= 390")
@@ -132,6 +132,43 @@ def test_the_whole_page_weighs_less_than_its_limit() -> None:
 
     assert len(files) > 15
     assert weight <= WEIGHT_LIMIT
+
+
+@needs_browser
+@needs_libraries
+def test_two_thousand_bars_are_painted_at_hardly_more_cost_than_two_hundred(browser: Tab) -> None:
+    browser.call("Performance.enable", timeDomain="threadTicks")
+    few, many = (painted(browser, count) for count in (200, 2000))
+    browser.call("Performance.disable")
+
+    print(f"first paint {many['paint_ms']:.0f} ms, chart of 2,000 bars {many['chart_ms']:.0f} ms after the request")
+    assert many["bars"] == 2000
+    assert many["task_s"] < 3 * few["task_s"]
+
+
+def painted(browser: Tab, count: int) -> dict[str, float]:
+    """Wall times since the request, and the thread's own time, until the chart of a run stands on the screen."""
+    with StandIn("replay", signed=True, count=count).running() as server:
+        browser.open(server.address)
+        browser.until("performance.getEntriesByName('chart').length > 0")
+        browser.value(SETTLED)
+        measured = {one["name"]: one["value"] for one in browser.call("Performance.getMetrics")["metrics"]}
+        entry = "performance.getEntriesByName('{}')[0].startTime"
+        return {
+            "paint_ms": browser.value(entry.format("first-contentful-paint")),
+            "chart_ms": browser.value(entry.format("chart")),
+            "bars": browser.value("monitor.inspect().bars"),
+            "task_s": measured["TaskDuration"],
+        }
+
+
+def test_every_module_is_asked_for_at_once() -> None:
+    """A module that is found only inside another costs a round trip."""
+    told = re.findall(r'<link rel="modulepreload" href="/static/([^"]+)">', (STATIC / "index.html").read_text())
+    libraries = re.findall(r'"/static/(vendor/[^"]+js)"', (STATIC / "libraries.js").read_text())
+
+    assert sorted(told) == sorted([*(one.name for one in STATIC.glob("*.js") if one.name != "main.js"), *libraries])
+    assert len(libraries) == 2
 
 
 def test_nothing_in_the_page_makes_markup_out_of_text_or_speaks_to_strangers() -> None:

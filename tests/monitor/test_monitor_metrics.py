@@ -71,7 +71,7 @@ async def test_no_symbol_is_a_label(tmp_path: Path) -> None:
     found = await told(tmp_path)
 
     labels = {name for samples in found.values() for each, _ in samples for name in each}
-    assert labels <= {"mode", "state", "border", "feed", "channel", "stage", "status", "reason", "code"}
+    assert labels <= {"mode", "state", "border", "feed", "channel", "stage", "status", "reason", "code", "quantile"}
 
 
 @pytest.mark.asyncio

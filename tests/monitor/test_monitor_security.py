@@ -45,10 +45,11 @@ async def raw(rig: Rig, data: bytes) -> bytes:
 async def test_a_public_address_without_a_token_file_is_refused_with_78(tmp_path: Path) -> None:
     initialised(tmp_path)
     (tmp_path / "secrets" / "monitor_token").unlink()
+    tls = ("monitor.tls_cert_file={config}/page.crt", "monitor.tls_key_file={config}/page.key")
 
     for address in ("0.0.0.0:8787", "[::]:8787", "192.168.1.4:8787"):
         with pytest.raises(ExitError, match=r"public address: a token file is required") as found:
-            run_monitor(tmp_path, (), (), listen=address, store=None)
+            run_monitor(tmp_path, (), tls, listen=address, store=None, expose=True)
         assert found.value.code == exits.BAD_CONFIG
 
 

@@ -74,7 +74,7 @@ def test_another_release_is_told_apart() -> None:
     import msgspec
 
     hello = Hello(99, "r", "9.9", b"", ())
-    with pytest.raises(FrameError, match="schema must be 1, was 99"):
+    with pytest.raises(FrameError, match="schema must be 2, was 99"):
         told_by(1, msgspec.msgpack.encode(hello))
     assert MOST_FRAME_BYTES >= 1_000_000
 

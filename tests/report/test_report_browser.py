@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.browser import Tab, installed, tab
+from tests.chromium import Tab, installed, tab
 from tests.report.runs import INERT, lively, report, write_feed
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="no chromium is installed")

@@ -2,9 +2,10 @@
 
 import { $, hide, keep, make, mark, say } from "./dom.js";
 import { orderState, state, workingOrders } from "./state.js";
-import { leg as legName, money, number, percent, plural, price, tone } from "./words.js";
+import { leg as legName, money, number, percent, plain, plural, price, tone } from "./words.js";
 
 const CAP_BP = 500;
+const MOST_OVER = 12;
 const BASE = { SPRING: 40, SOS: 30, LPS: 30 };
 const OVER = new Set(["COMPLETED", "INVALIDATED", "EXPIRED"]);
 
@@ -53,15 +54,21 @@ let onChosen = () => {};
 export function draw() {
   const found = [...state.campaigns].sort(order);
   hide($("campaigns-none"), found.length > 0);
-  const open = found.filter((one) => !OVER.has(one.state)).length;
-  say($("campaigns-count"), found.length ? `${open} open, ${plural(found.length - open, "over", "over")}` : "");
+  const open = found.filter((one) => !OVER.has(stateOf(one))).length;
+  const earlier = found.splice(open + MOST_OVER).length;
+  hide($("campaigns-more"), earlier === 0);
+  say($("campaigns-more"), `${plural(earlier, "earlier one", "earlier ones")}: wyckoff show-campaigns lists them all.`);
+  say($("campaigns-count"), found.length ? `${open} open, ${found.length + earlier - open} over` : "");
   keep($("campaigns"), found, { key: (one) => one.campaign, build, fill });
 }
+
+/** What was pushed is newer than what was asked for. */
+const stateOf = (one) => state.campaignStates.get(one.campaign)?.state ?? one.state;
 
 const RANK = { MARKUP: 0, ACTIVE: 1, DORMANT: 2, FORMING: 3 };
 
 /** What is held first, hottest first; what is over last, newest first. */
-const order = (one, other) => (RANK[one.state] ?? 9) - (RANK[other.state] ?? 9) || (other.heat_bp ?? 0) - (one.heat_bp ?? 0) || (other.opened > one.opened ? 1 : -1);
+const order = (one, other) => (RANK[stateOf(one)] ?? 9) - (RANK[stateOf(other)] ?? 9) || (other.heat_bp ?? 0) - (one.heat_bp ?? 0) || (other.opened > one.opened ? 1 : -1);
 
 function build(campaign) {
   const cells = COLUMNS.map((name) => make("td", { "data-name": name, class: NUMBERS.has(name) ? "n" : null }));
@@ -77,37 +84,38 @@ function build(campaign) {
 
 function fill(row, one) {
   const [name, phase, standing, legs, average, stop, target, r, heat, risk, profit, next] = row.children;
-  const now = state.campaignStates.get(one.campaign)?.state ?? one.state;
+  const now = stateOf(one);
   const isOver = OVER.has(now);
   mark(row, "class", `${isOver ? "over" : ""} ${state.chosen.campaign === one.campaign ? "chosen" : ""}`.trim());
   mark(name.firstElementChild, "data-way", one.direction < 0 ? "down" : "up");
   say(name.children[1], one.campaign);
   mark(name.children[1], "title", `${one.direction < 0 ? "Distribution" : "Accumulation"}: ${one.cause || one.campaign}`);
   say(name.children[2], one.timeframe);
-  say(phase, one.phase ?? "–");
-  mark(phase, "class", one.phase ? `phase p${one.phase}` : "phase");
+  const seen = isOver ? null : one.phase;
+  say(phase, seen ?? (isOver ? "" : "–"));
+  mark(phase, "class", seen ? `phase p${seen}` : "phase");
   say(standing.firstElementChild, now);
   mark(standing.firstElementChild, "data-state", now);
   bars(legs.firstElementChild, one);
-  say(average, price(one.average_price));
-  say(stop, price(one.stop));
+  // Of what is over nothing stands any more: its places stay empty rather than unknown.
+  const now_price = (value) => (isOver ? "" : price(value));
+  say(average, now_price(one.average_price));
+  say(stop, now_price(one.stop));
   const targets = one.targets ?? [];
-  say(target, price(targets[0]));
+  say(target, now_price(targets[0]));
   mark(target, "title", targets.map(price).join(" / "));
-  say(r, number(one.r, 2, { signed: true }));
+  say(r, isOver && one.r === null ? "" : number(one.r, 2, { signed: true }));
   mark(r, "data-tone", tone(one.r));
-  say(heat, percent(one.heat_bp));
+  say(heat, isOver ? "" : percent(one.heat_bp));
   const used_bp = one.legs.reduce((sum, each) => sum + Number(each.filled_bp || 0), 0);
   risk.lastElementChild.firstElementChild.style.transform = `scaleX(${Math.min(1, used_bp / CAP_BP)})`;
-  say(risk.firstElementChild, percent(used_bp));
-  say(profit, isOver ? money(one.pnl, "", { signed: true }) : money(one.unrealised, "", { signed: true }));
+  say(risk.firstElementChild, used_bp > 0 ? percent(used_bp) : isOver ? "" : "–");
+  hide(risk.lastElementChild, used_bp <= 0);
+  say(profit, isOver ? (used_bp > 0 ? money(one.pnl, "", { signed: true }) : "") : money(one.unrealised, "", { signed: true }));
   mark(profit, "data-tone", tone(isOver ? one.pnl : one.unrealised));
-  say(next, isOver ? one.last_exit || plain(one.cause) : one.next_event ?? "–");
+  say(next, isOver ? one.last_exit || plain(one.cause).toLowerCase() : one.next_event ?? "–");
   mark(next, "title", isOver ? one.last_exit || one.cause : "");
 }
-
-/** A cause without the ids in it. */
-const plain = (cause) => (cause ?? "").split(" ").filter((word) => word.split(":").length < 4).join(" ").replaceAll("_", " ").toLowerCase();
 
 function bars(node, campaign) {
   const legs = legsOf(campaign, working(campaign.campaign));

@@ -4,7 +4,7 @@ import { $, hide, keep, make, mark, say } from "./dom.js";
 import { book, campaignsHere, indexAt, loadOlder } from "./bars.js";
 import { Overlay } from "./overlay.js";
 import { sceneOf } from "./scene.js";
-import { isReplay, phaseKey, state } from "./state.js";
+import { isReplay, phaseKey, state, workingOrders } from "./state.js";
 import { onTheme, paint } from "./theme.js";
 import { minute, number, price, side } from "./words.js";
 
@@ -29,6 +29,7 @@ export const bars = () => (cursor === null ? book.bars : book.bars.slice(0, curs
 /** What is drawn now, and where. */
 export const inspected = () => ({
   drawn: overlay?.drawn ?? null, bars: book.bars.length, isLoading: book.isLoading, shown: drawn.length, isKnown, highlighted: overlay?.highlighted ?? null,
+  lines: (overlay?.scene.lines ?? []).map(({ word, to, open }) => ({ word, to, open })), levels: JSON.parse(levelsSeen || "[]"),
   marks: (overlay?.scene.marks ?? []).map(({ at, name }) => ({ at, name })),
 });
 export const scrollTo = (at) => chart?.timeScale().setVisibleLogicalRange({ from: at, to: at + 100 });
@@ -108,7 +109,10 @@ export function draw() {
     volume.setData(shown.map(volumeOf));
   }
   drawn = { version: book.version, length: shown.length, first_ms: shown[0]?.open_ms ?? null, key };
-  if (isNew && shown.length) chart.timeScale().setVisibleLogicalRange({ from: Math.max(-2, shown.length - fitting()), to: shown.length + 7 });
+  if (isNew && shown.length) {
+    performance.mark("chart");
+    chart.timeScale().setVisibleLogicalRange({ from: Math.max(-2, shown.length - fitting()), to: shown.length + 7 });
+  }
   rescene();
   older();
 }
@@ -128,30 +132,44 @@ export function redrawn() {
 function rescene() {
   if (!overlay) return;
   const shown = bars();
-  overlay.show(sceneOf({ bars: shown, events: book.events, ranges: book.ranges, fills: book.fills, plan, isKnown }), shown);
+  overlay.show(sceneOf({ bars: shown, events: book.events, ranges: book.ranges, fills: book.fills, standing: cursor === null ? standing() : [], plan, isKnown }), shown);
   levels();
   mark($("canvas"), "aria-label", `Candles and volume of ${book.symbol} ${book.timeframe}: ${shown.length} bars, ${overlay.scene.marks.length} marks. Arrow keys read the bars out.`);
 }
 
+/** Where the ranges begin in which a phase stands now: they go on to the newest bar. */
+const standing = () => phasesHere().filter(isStanding).map((one) => `${one.direction}|${one.range_start_ms}`);
+const phasesHere = () => [1, -1].map((direction) => state.phases.get(phaseKey({ symbol: book.symbol, timeframe: book.timeframe, direction }))).filter(Boolean);
+const isStanding = (one) => one.phase.length === 1;
+
 /** Stops and targets that stand now, on the price axis. */
 function levels() {
-  const wanted = cursor === null ? campaignsHere().filter((one) => Number(one.open_quantity) > 0).flatMap(levelsOf) : [];
+  const wanted = cursor === null ? [...campaignsHere().filter((one) => Number(one.open_quantity) > 0).flatMap(levelsOf), ...entries()] : [];
   const told = JSON.stringify(wanted);
   if (told === levelsSeen) return;
   levelsSeen = told;
   for (const line of priceLines) candles.removePriceLine(line);
-  priceLines = wanted.map(({ price: value, title }) => candles.createPriceLine({ price: value, title, color: paint[title], lineStyle: title === "stop" ? 0 : 1, lineWidth: 1, axisLabelVisible: true }));
+  priceLines = wanted.map(({ price: value, title, kind }) => candles.createPriceLine({ price: value, title, color: paint[kind], lineStyle: STYLES[kind], lineWidth: 1, axisLabelVisible: true }));
 }
 
-const levelsOf = (one) => [[one.stop, "stop"], [one.targets?.[0], "target"]].filter(([value]) => value !== null && value !== undefined).map(([value, title]) => ({ price: Number(value), title }));
+const STYLES = { stop: 0, target: 1, accent: 2 };
+const isKnownPrice = ([value]) => value !== null && value !== undefined;
+const levelsOf = (one) => [[one.stop, "stop"], [one.targets?.[0], "target"]].filter(isKnownPrice).map(([value, kind]) => ({ price: Number(value), title: kind, kind }));
+
+/** Working entries of this symbol, where they wait. */
+function entries() {
+  const here = workingOrders().filter((one) => one.symbol === book.symbol && one.role === "ENTRY");
+  return here.map((one) => [one.limit_price ?? one.stop_price, one]).filter(isKnownPrice).map(([value, one]) => ({ price: Number(value), title: `${one.side.toLowerCase()} ${one.quantity}`, kind: "accent" }));
+}
 
 function heading() {
   const last = state.prices.get(book.symbol)?.price ?? bars().at(-1)?.close;
   say($("last-price"), cursor === null ? price(last) : price(bars().at(-1)?.close));
   const bar = bars().at(-1);
-  const told = cursor === null ? state.phases.get(phaseKey({ symbol: book.symbol, timeframe: book.timeframe, direction: 1 })) ?? state.phases.get(phaseKey({ symbol: book.symbol, timeframe: book.timeframe, direction: -1 })) : null;
-  const phase = bar?.phase ?? told?.phase ?? "";
-  say($("phase-now"), phase.length === 1 ? `Phase ${phase}, ${side(bar?.direction ?? told?.direction ?? 0)}${bar?.confidence ? `, ${Math.round(bar.confidence)} %` : ""}` : phase === "WARMUP" ? "warming up" : bar ? "no phase" : "");
+  const told = cursor === null ? phasesHere().filter(isStanding) : [];
+  const found = told.length ? told.sort((one, other) => (other.confidence ?? 0) - (one.confidence ?? 0)) : bar && isStanding(bar) ? [bar] : [];
+  say($("phase-now"), found.map((one, at) => `${at ? "phase" : "Phase"} ${one.phase} of ${side(one.direction)}${one.confidence ? `, ${Math.round(one.confidence)}\u00a0%` : ""}`).join("; ") || (bar?.phase === "WARMUP" ? "warming up" : bar ? "no phase" : ""));
+  mark($("phase-now"), "title", $("phase-now").textContent);
   if (pointed === null) read(bars().length - 1);
 }
 
@@ -169,7 +187,7 @@ function read(at) {
   }
   const seen = (overlay?.scene.marks ?? []).filter((one) => one.at === at).map((one) => (one.confidence === null ? one.name : `${one.name} ${one.confidence}`));
   const size = number(bar.volume, bar.volume >= 1000 ? 0 : 2);
-  say($("readout"), `${minute(bar.open_ms)}   O ${price(bar.open)}   H ${price(bar.high)}   L ${price(bar.low)}   C ${price(bar.close)}   V ${size}${seen.length ? `   ${seen.join(", ")}` : ""}`);
+  say($("readout"), `${minute(bar.open_ms)}   O\u00a0${price(bar.open)}   H\u00a0${price(bar.high)}   L\u00a0${price(bar.low)}   C\u00a0${price(bar.close)}   V\u00a0${size}${seen.length ? `   ${seen.join(", ")}` : ""}`);
 }
 
 function keyed(event) {

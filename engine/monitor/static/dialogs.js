@@ -3,7 +3,7 @@
 import { $, hide, make, mark, say } from "./dom.js";
 import { isPaused } from "./header.js";
 import { Refusal, command, preview } from "./server.js";
-import { state } from "./state.js";
+import { isReplay, state } from "./state.js";
 import { plural } from "./words.js";
 
 const ASKED = {
@@ -12,6 +12,11 @@ const ASKED = {
   kill: { title: "Kill", text: "It is kept over restarts and holds until unkill. Each level does what the one before it does, and more.", go: "Kill" },
   unkill: { title: "Release the kill?", text: "Entries become possible again where nothing else blocks them.", go: "Unkill" },
 };
+const OF_REPLAY = {
+  pause: { title: "Hold the replay?", text: "It waits before its next fact until you let it go on. Nothing that it decides changes.", go: "Hold" },
+  resume: { title: "Let the replay go on?", text: "Its next fact comes at once.", go: "Go on" },
+};
+const CONFIRMED = new Set(["kill", "unkill"]);
 const REPORTED = new Set(["Cancelled", "Fill", "Rejected", "Expired"]);
 
 let name = "";
@@ -38,7 +43,7 @@ const level = () => new FormData($("ask-form")).get("level");
 function open(wanted) {
   name = wanted;
   isSent = false;
-  const { title, text, go } = ASKED[name];
+  const { title, text, go } = (isReplay() && OF_REPLAY[name]) || ASKED[name];
   $("ask-form").reset();
   $("ask-result").replaceChildren();
   say($("ask-title"), title);
@@ -48,7 +53,7 @@ function open(wanted) {
   mark($("ask"), "data-name", name);
   hide($("ask-go"), false);
   hide($("ask-levels"), name !== "kill");
-  hide($("ask-confirm-label"), !(isLive() && name === "kill"));
+  hide($("ask-confirm-label"), !(isLive() && CONFIRMED.has(name)));
   for (const node of $("ask-form").querySelectorAll("input")) node.disabled = false;
   $("ask-reason").required = name === "kill" || name === "unkill";
   $("ask-reason").placeholder = $("ask-reason").required ? "required, goes onto the tape" : "optional";

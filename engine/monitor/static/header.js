@@ -2,10 +2,12 @@
 
 import { $, hide, mark, say } from "./dom.js";
 import { isReplay, mayOperate, state } from "./state.js";
-import { money, percent, span, tone } from "./words.js";
+import { leg as legName, money, percent, plural, span, tone } from "./words.js";
 
 const TOP_BP = 1200;
 const TONES = { RUNNING: "good", PAUSED: "warn", HALTED: "bad", STOPPING: "warn" };
+const OVER = new Set(["COMPLETED", "INVALIDATED", "EXPIRED"]);
+const NAMED = 4;
 const ZONES = { NORMAL: "good", WARNING: "warn", CRITICAL: "hot", EXCEEDED: "bad" };
 
 export function draw() {
@@ -15,7 +17,8 @@ export function draw() {
   figures();
   kill();
   hide($("pause"), state.status === null);
-  hide($("kill"), state.status === null);
+  // A recorded session has no operator: only its pace obeys.
+  hide($("kill"), state.status === null || isReplay());
   const may = mayOperate();
   for (const id of ["pause", "kill", "unkill"]) {
     $(id).disabled = !may;
@@ -41,9 +44,10 @@ function identity() {
   mark($("simulated"), "data-loud", feed);
   mark($("simulated"), "title", feed ? "Prices come from a generator, not from a market" : "Prices are real; fills are computed, no order leaves");
   const run = state.run?.name ?? hello?.run;
-  say($("account"), status?.account || run || "–");
+  const isPaper = status !== null && status.account === status.venue;
+  say($("account"), isPaper ? "Paper account" : status?.account || run || "–");
   mark($("account"), "title", status?.account ? "" : run);
-  say($("venue"), status?.venue ? ` at ${status.venue}` : state.run ? `${state.run.started.slice(0, 10)} to ${state.run.ended?.slice(0, 10) ?? "now"}` : "");
+  say($("venue"), status?.venue ? (isPaper ? "no order leaves" : ` at ${status.venue}`) : state.run ? `${state.run.started.slice(0, 10)} to ${state.run.ended?.slice(0, 10) ?? "now"}` : "");
 }
 
 /** Whether entries are possible, in words. */
@@ -52,10 +56,12 @@ function standing() {
   let [word, why, colour] = ["CONNECTING", "", "wait"];
   if (status) {
     const reasons = status.blockers.map((one) => one.text);
-    [word, why, colour] = [status.state, reasons.length ? `No entries: ${reasons.join("; ")}` : "Entries are possible", TONES[status.state] ?? "wait"];
+    [word, why, colour] = [status.state, reasons.length ? `No entries: ${reasons.join("; ")}` : `Entries are possible; ${awaited()}`, TONES[status.state] ?? "wait"];
+    if (isReplay() && isPaused()) why = "The replay is held before its next fact";
     if (link && link.state !== "CONNECTED") [why, colour] = [`The engine is not heard${link.age_s === null ? "" : ` for ${span(link.age_s)}`}: ${link.reason || link.state.toLowerCase()}`, "bad"];
     else if (reasons.length && status.state === "RUNNING") colour = "warn";
-  } else if (isReplay()) [word, why, colour] = ["FINISHED", "A run out of its store: nothing trades here", "wait"];
+  } else if (state.problem) [word, why, colour] = [isReplay() ? "NO RUN" : "NO ENGINE", state.problem, "bad"];
+  else if (isReplay()) [word, why, colour] = ["FINISHED", "A run out of its store: nothing trades here", "wait"];
   else if (link) [word, why, colour] = ["NO ENGINE", link.reason || "The engine is not running; what is shown is its store", "bad"];
   say($("state"), word);
   mark($("state"), "data-tone", colour);
@@ -63,6 +69,22 @@ function standing() {
   mark($("why"), "title", why);
   mark($("why"), "data-tone", status?.blockers.length ? "warn" : colour);
 }
+
+/** An engine that may trade and does not is a riddle until it says what it waits for. */
+function awaited() {
+  const told = state.heat?.candidates?.map((one) => ({ ...one, word: legName(one.leg, one.direction) })) ?? planned();
+  const refused = told.find((one) => one.passes === false);
+  if (refused) return `the next ${refused.word} in ${refused.symbol} would be refused: heat ${percent(refused.projected_bp)} with it`;
+  if (told.length === 0) return `no campaign is open: ${plural(state.hello?.symbols.length ?? 0, "symbol")} watched for a setup`;
+  const places = new Map();
+  for (const { word, symbol } of told.slice(0, NAMED)) places.set(word, [...(places.get(word) ?? []), symbol]);
+  const words = [...places].map(([word, symbols]) => `${word} in ${symbols.join(", ")}`);
+  const rest = told.length - NAMED;
+  return `waits for ${words.join("; ")}${rest > 0 ? ` and ${rest} more` : ""}`;
+}
+
+/** What open campaigns wait for, where the engine does not say what the next signal would add. */
+const planned = () => state.campaigns.filter((one) => !OVER.has(one.state) && one.next_event).map((one) => ({ word: one.next_event, symbol: one.symbol }));
 
 function heat() {
   const found = state.heat;

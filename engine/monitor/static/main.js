@@ -14,13 +14,16 @@ import * as heat from "./heat.js";
 import { INSTALL, libraries } from "./libraries.js";
 import * as log from "./log.js";
 import * as replay from "./replay.js";
-import { Refusal, currentSession, look, onSignedOut, signIn, signOut, signedOut } from "./server.js";
+import { Refusal, ask, currentSession, look, onSignedOut, signIn, signOut, signedOut } from "./server.js";
 import { held, isReplay, state, takeItem, takeLists, takeSnapshot } from "./state.js";
 import { readPaint } from "./theme.js";
+import * as watch from "./watch.js";
 
 const CAMPAIGNS_EVERY_MS = 2000;
 const HEALTH_EVERY_MS = 2000;
 const HEAT_EVERY_MS = 5000;
+const SERIES_EVERY_MS = 60000;
+const LINES_EVERY_MS = 3000;
 const RETRY_MS = 2000;
 
 let skew_ms = 0;
@@ -34,14 +37,16 @@ const connection = new Connection({
   signedOut: () => signedOut(),
 });
 
-panel(["status", "heat", "link", "hello"], header.draw);
+panel(["status", "heat", "link", "hello", "campaigns"], header.draw);
+panel(["hello", "chosen", "price", "phase"], watch.draw);
 panel(["campaign", "campaigns", "execution", "order", "decision", "chosen", "price"], campaigns.draw);
 panel(["heat", "heats", "status"], heat.draw);
 panel(["status", "feed"], health.drawFeeds);
 panel(["status", "queues"], health.drawPipeline);
-panel(["decision", "declined", "execution", "order", "event", "command", "bars", "book"], log.draw);
+panel(["decision", "declined", "execution", "order", "event", "command", "bars", "book", "lines"], log.draw);
 panel(["alert"], alerts.draw);
-panel(["bars", "book", "event", "phase", "price", "campaigns"], chart.draw);
+panel(["bars"], () => isReplay() && replay.draw());
+panel(["bars", "book", "event", "phase", "price", "campaigns", "status"], chart.draw);
 panel(["hello", "chosen"], () => chart.choices(choose));
 panel(["hello"], about);
 
@@ -72,6 +77,8 @@ async function snapshot(found) {
 
 /** Without an engine nobody pushes: what the newest run left in the store is asked for. */
 async function takeStore() {
+  state.problem = await trouble("/runs?limit=1");
+  if (state.problem) return;
   const [known, runs, signals, refusals, fills, events, crossings] = await Promise.all([
     look("/instruments"), look("/runs", { limit: 1 }), look("/signals", { limit: 400 }), look("/refusals", { limit: 200 }),
     look("/fills", { limit: 400 }), look("/events", { limit: 400 }), look("/heat/history", { limit: 1 }),
@@ -84,6 +91,17 @@ async function takeStore() {
   const oldestFirst = (list) => [...(list?.items ?? [])].reverse();
   takeLists({ decisions: oldestFirst(signals), declined: oldestFirst(refusals), executions: oldestFirst(fills).map((one) => ({ report: "Fill", ...one })), events: oldestFirst(events) });
   if (crossings?.items.length && state.heat === null) state.heat = { warning_bp: 700, critical_bp: 900, limit_bp: 1000, ...crossings.items[0] };
+}
+
+/** Why the server cannot answer, in its own words; "" where it can. */
+async function trouble(path) {
+  try {
+    await ask(path);
+    return "";
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return error.message;
+  }
 }
 
 async function reload() {
@@ -105,7 +123,6 @@ function items(found) {
     if (topic === "event") bars.takeEvent(data);
     if (topic === "execution") bars.takeFill(data);
     if (topic === "campaign" || topic === "execution" || topic === "decision") wanted.campaigns = true;
-    if (topic === "heat_change") state.heatHistory.push(data);
     if (topic === "phase") isStanding ||= data.symbol === bars.book.symbol && data.timeframe === bars.book.timeframe;
     dialogs.heard(topic, data);
   }
@@ -126,7 +143,7 @@ function takeBars(data) {
 // --- what is asked for rather than pushed -----------------------------------------------------------------
 
 const wanted = { campaigns: true, standing: false };
-const every = { campaigns: 0, health: 0, heat: 0 };
+const every = { campaigns: 0, health: 0, heat: 0, series: 0, lines: 0 };
 
 function due(name, each_ms) {
   const now = performance.now();
@@ -149,6 +166,8 @@ async function poll() {
     touched("queues");
   }
   if (due("heat", HEAT_EVERY_MS)) await askHeat();
+  if (due("series", SERIES_EVERY_MS)) await askSeries();
+  if (log.isAtLines() && due("lines", LINES_EVERY_MS)) await askLines();
 }
 
 async function askCampaigns() {
@@ -161,13 +180,26 @@ async function askCampaigns() {
 }
 
 async function askHeat() {
-  const [now, history] = await Promise.all([look("/heat"), look("/heat/history", { limit: 500 })]);
-  if (now) {
-    state.heatDetail = now;
-    if (now.heat) state.heat = { ...state.heat, ...now.heat };
-  }
-  if (history) state.heatHistory = history.items;
+  const now = await look("/heat");
+  if (!now) return;
+  state.heatDetail = now;
+  // With an engine heat is pushed, and newer than any answer.
+  if (now.heat && state.status === null) state.heat = { ...state.heat, ...now.heat };
   touched("heats", "heat");
+}
+
+async function askSeries() {
+  const found = await look("/heat/series");
+  if (!found) return;
+  state.heatHistory = found.items;
+  touched("heats");
+}
+
+async function askLines() {
+  const found = await look("/logs", { last: 200 });
+  if (!found) return;
+  state.lines = found.items;
+  touched("lines");
 }
 
 // --- choices ------------------------------------------------------------------------------------------------
@@ -240,6 +272,8 @@ function run() {
 
 async function begin() {
   readPaint();
+  // Who is there is asked while the libraries load; a refusal is looked at when all stands.
+  const asked = currentSession().catch((error) => error);
   state.vendor = await libraries();
   const { charts, plots } = state.vendor;
   hide($("missing"), Boolean(charts && plots));
@@ -247,7 +281,8 @@ async function begin() {
   document.body.dataset.charts = charts ? "yes" : "no";
   chart.begin(state.vendor);
   heat.begin(state.vendor);
-  log.begin(show);
+  log.begin(show, poll);
+  watch.begin((symbol) => choose(symbol, state.chosen.timeframe));
   alerts.begin();
   campaigns.begin(chooseCampaign);
   dialogs.begin();
@@ -259,18 +294,20 @@ async function begin() {
   $("sign-out").addEventListener("click", () => signOut().catch((error) => { if (!(error instanceof Refusal)) throw error; }));
   onSignedOut(askToken);
   setInterval(poll, 500);
-  await session();
+  await session(asked);
 }
 
 /** A server that does not answer yet is asked again. */
-async function session() {
+async function session(asked) {
   try {
-    if (await currentSession()) run();
+    const found = await asked;
+    if (found instanceof Error) throw found;
+    if (found) run();
     else askToken();
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     say($("why"), error.message);
-    setTimeout(session, RETRY_MS);
+    setTimeout(() => session(currentSession()), RETRY_MS);
   }
 }
 

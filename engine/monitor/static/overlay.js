@@ -75,8 +75,9 @@ export class Overlay {
 
   #before(context, { width, height }) {
     this.#phases(context, width);
-    this.#levels(context, width);
-    this.#marks(context, width, height);
+    const words = this.#levels(context, width);
+    const taken = this.#marks(context, width, height);
+    for (const one of words) this.#named(context, one, taken);
     this.#fills(context, width);
   }
 
@@ -92,8 +93,10 @@ export class Overlay {
     }
   }
 
+  /** Gives back the words that belong to the lines, which go where the marks leave room. */
   #levels(context, width) {
     const half = this.#half;
+    const words = [];
     for (const one of [...this.scene.lines, ...this.scene.trails]) {
       const y = this.series.priceToCoordinate(one.price);
       const left = this.#x(one.from) - half;
@@ -109,11 +112,22 @@ export class Overlay {
       context.lineTo(right, Math.round(y) + 0.5);
       context.stroke();
       context.setLineDash([]);
-      if (one.word && (one.open || !isRange) && right - left > 60) {
-        context.textAlign = "left";
-        this.#word(context, one.word, Math.max(left, 0) + 5, y - 5, context.strokeStyle, SMALL, "left");
-      }
+      if (one.word && (one.open || !isRange) && right - left > 60) words.push({ word: one.word, left: Math.max(left, 0) + 5, right: Math.min(right, width) - 5, y: y - 5, colour: context.strokeStyle });
       context.globalAlpha = 1;
+    }
+    return words;
+  }
+
+  /** At the left end of its line, else at its right end, its middle, or nowhere. */
+  #named(context, { word, left, right, y, colour }, taken) {
+    context.font = SMALL;
+    const size = context.measureText(word).width;
+    for (const x of [left, right - size, (left + right - size) / 2]) {
+      const box = { left: x - 2, right: x + size + 2, top: y - 10, bottom: y + 3 };
+      if (box.top < 20 || taken.some((other) => overlaps(box, other))) continue;
+      taken.push(box);
+      this.#word(context, word, x, y, colour, SMALL, "left");
+      return;
     }
   }
 
@@ -129,7 +143,7 @@ export class Overlay {
       const way = one.above ? -1 : 1;
       const y = edge + way * GAP;
       const colour = one.direction < 0 ? this.paint.bear : this.paint.bull;
-      context.globalAlpha = one.faded ? 0.35 : 0.4 + 0.6 * one.weight;
+      context.globalAlpha = one.faded ? 0.5 : 0.4 + 0.6 * one.weight;
       if (one.from !== null) this.#thread(context, one, x, y, colour);
       context.fillStyle = colour;
       context.strokeStyle = this.paint.panel;
@@ -142,6 +156,7 @@ export class Overlay {
       this.#label(context, one, { x, y: y + way * 13, colour, taken, height });
       context.globalAlpha = 1;
     }
+    return taken;
   }
 
   #label(context, one, { x: middle, y, colour, taken, height }) {
@@ -153,7 +168,7 @@ export class Overlay {
     const x = middle < 0 ? middle : Math.max(middle, half);
     const box = { left: x - half, right: x + half, top: y - 8, bottom: y + 8 };
     if (box.top < 20 || box.bottom > height) return;
-    if (taken.some((other) => box.left < other.right && box.right > other.left && box.top < other.bottom && box.bottom > other.top)) return;
+    if (taken.some((other) => overlaps(box, other))) return;
     taken.push(box);
     this.drawn.labels += 1;
     this.#word(context, words, x, y + 4, colour, context.font);
@@ -214,6 +229,8 @@ export class Overlay {
     context.fillText(words, x, y);
   }
 }
+
+const overlaps = (one, other) => one.left < other.right && one.right > other.left && one.top < other.bottom && one.bottom > other.top;
 
 function shape(context, x, y, points) {
   points.forEach(([right, down], at) => (at ? context.lineTo(x + right, y + down) : context.moveTo(x + right, y + down)));

@@ -29,6 +29,14 @@ export function anew() {
   tell();
 }
 
+/** A run that goes on brings bars: whoever looks at its end stays there. */
+export function draw() {
+  if (at !== null) return;
+  $("replay-at").max = String(book.bars.length);
+  $("replay-at").value = String(book.bars.length);
+  tell();
+}
+
 function go(to) {
   const last = book.bars.length;
   at = Math.min(last, Math.max(1, to));

@@ -7,12 +7,12 @@ import { milliseconds } from "./words.js";
 const FAILURES = new Set(["SOS_FAILED", "SPRING_FAILED", "RANGE_FAILED", "SOFT_STOP", "BREAKOUT_WEAK", "SHAKE", "SOS_MINOR", "LPS_INSIDE", "SUPPLY_WARNING", "RANGE_FORMED", "UT"]);
 const MINOR = 0.45;
 
-/** `bars` end at the cursor; `isKnown` draws marks where they were confirmed; `plan` is a campaign's detail. */
-export function sceneOf({ bars, events, ranges, fills, plan, isKnown }) {
+/** `bars` end at the cursor; `standing` are the ranges in which a phase stands, as `direction|start_ms`; `isKnown` draws marks where they were confirmed; `plan` is a campaign's detail. */
+export function sceneOf({ bars, events, ranges, fills, standing, plan, isKnown }) {
   if (bars.length === 0) return { runs: [], lines: [], marks: [], fills: [], trails: [] };
   const now_ms = bars.at(-1).close_ms;
   return {
-    runs: runsOf(bars), lines: linesOf(bars, ranges, now_ms), marks: marksOf(bars, events, now_ms, isKnown),
+    runs: runsOf(bars), lines: linesOf(bars, ranges, new Set(standing), now_ms), marks: marksOf(bars, events, now_ms, isKnown),
     fills: fillsOf(bars, fills, now_ms), trails: trailsOf(bars, plan, now_ms),
   };
 }
@@ -28,16 +28,16 @@ function runsOf(bars) {
   return runs.filter((one) => one.phase >= "A" && one.phase <= "E" && one.phase.length === 1);
 }
 
-function linesOf(bars, ranges, now_ms) {
+function linesOf(bars, ranges, standing, now_ms) {
   const lines = [];
   for (const one of ranges) {
     const from = indexAt(one.start_ms, bars);
     if (one.start_ms > now_ms) continue;
-    const to = one.end_ms === null ? bars.length - 1 : indexAt(one.end_ms, bars);
+    const open = one.end_ms === null || one.end_ms >= now_ms || standing.has(`${one.direction}|${one.start_ms}`);
+    const to = open ? bars.length - 1 : indexAt(one.end_ms, bars);
     if (to < 0) continue;
-    const open = one.end_ms === null || one.end_ms >= now_ms;
-    if (one.resistance !== null) lines.push({ from: Math.max(0, from), to, price: one.resistance, word: one.direction < 0 ? "ice" : "creek", open });
-    if (one.support !== null) lines.push({ from: Math.max(0, from), to, price: one.support, word: one.direction < 0 ? "creek" : "ice", open });
+    if (one.resistance !== null) lines.push({ from: Math.max(0, from), to, price: one.resistance, word: "creek", open });
+    if (one.support !== null) lines.push({ from: Math.max(0, from), to, price: one.support, word: "ice", open });
   }
   return lines;
 }

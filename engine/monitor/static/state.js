@@ -3,9 +3,9 @@
 const MOST = { decisions: 400, declined: 200, executions: 400, orders: 400, events: 400, commands: 100, alerts: 100, feedFacts: 100, heatSeen: 300 };
 
 export const state = {
-  session: null, hello: null, link: null, status: null, heat: null, mode: "", run: null,
+  session: null, problem: "", hello: null, link: null, status: null, heat: null, mode: "", run: null,
   prices: new Map(), phases: new Map(), campaigns: [], campaignStates: new Map(), decisions: [], declined: [], executions: [], orders: [],
-  events: [], feedFacts: [], commands: [], alerts: [], queues: null, heatDetail: null, heatHistory: [], heatSeen: [],
+  events: [], feedFacts: [], commands: [], alerts: [], lines: [], queues: null, heatDetail: null, heatHistory: [], heatSeen: [],
   chosen: { symbol: "", timeframe: "", campaign: "" }, vendor: null,
 };
 
@@ -26,7 +26,7 @@ function indexed(list, key) {
 export function takeSnapshot(found) {
   Object.assign(state, { link: found.link ?? null });
   takeStatus(found.status ?? null);
-  if (found.heat) takeHeat(found.heat);
+  takeHeat(found.heat ?? found.status?.heat ?? null);
   state.prices = indexed(found.prices, (one) => one.symbol);
   state.phases = indexed(found.phases, phaseKey);
   state.campaignStates = indexed(found.campaigns, (one) => one.campaign);
@@ -45,7 +45,12 @@ function takeStatus(status) {
   if (status?.heat) takeHeat(status.heat);
 }
 
+/** Of an engine that is gone nothing is known but its limits. */
 function takeHeat(heat) {
+  if (heat === null) {
+    if (state.heat) Object.assign(state.heat, { heat_bp: null, state: null, candidates: [] });
+    return;
+  }
   const isOther = heat.heat_bp !== state.heat?.heat_bp;
   state.heat = { ...state.heat, ...heat };
   if (!isOther || heat.heat_bp === null) return;
@@ -80,7 +85,7 @@ export function orderState(order) {
 export const workingOrders = () => state.status?.orders ?? state.orders.filter((one) => orderState(one) === "WORKING");
 
 export const isReplay = () => state.mode === "replay" || state.mode === "backtest";
-export const mayOperate = () => state.session?.role === "operate" && state.status !== null && !isReplay();
+export const mayOperate = () => state.session?.role === "operate" && state.status !== null;
 
 /** Now, as the line has it: a market that is replayed or generated runs by its own clock. */
 export const marketNow = () => Date.parse(state.status?.line_time ?? "") || state.serverNow();

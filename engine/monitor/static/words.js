@@ -74,4 +74,7 @@ const MIRRORED = { SPRING: "UTAD", SOS: "SOW", LPS: "LPSY", SC: "BC", PS: "PSY",
 /** The leg's word on its side of the market. */
 export const leg = (name, direction) => (direction < 0 ? MIRRORED[name] ?? name : name);
 
+/** A cause without the ids of events in it. */
+export const plain = (cause) => `${cause ?? ""}`.split(" ").filter((word) => word.split(":").length < 4).join(" ").replaceAll("_", " ");
+
 export const side = (direction) => (direction > 0 ? "accumulation" : direction < 0 ? "distribution" : "no side");

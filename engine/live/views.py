@@ -55,6 +55,11 @@ def blockers(line: Line) -> tuple[Blocker, ...]:
     return tuple(Blocker(code=one.code, text=one.cause) for one in line.gate.blocks())
 
 
+def untradable(line: Line) -> tuple[Blocker, ...]:
+    """What stands against entries of single symbols."""
+    return tuple(Blocker(code=one.code, text=one.cause) for one in line.gate.untradable)
+
+
 def positions(line: Line) -> list[PositionView]:
     held = [one for one in line.gate.portfolio.positions.values() if one.open_quantity]
     return [_position(line, one) for one in held]

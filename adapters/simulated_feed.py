@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from adapters.live.settings import FeedSettings, Keys
+from adapters.live.settings import NEVER_STALE_S, FeedSettings, Keys
 from adapters.simulated_walk import STEPS, Row, Walk, scaled
 from engine.blocks import OUTSIDE, Bars, Column, Int64, MarketBlock, Trades
 from engine.definitions import VenueMetadata
@@ -19,6 +19,7 @@ from engine.messages import NEVER_NS, Heartbeat
 from engine.timeframes import LENGTH_NS, TIMEFRAMES, interval_start
 
 REASON = "simulated market"
+NS_PER_S = 1_000_000_000
 
 
 class SimulatedFeed:
@@ -83,10 +84,16 @@ class SimulatedFeed:
             await inbox.market(Heartbeat(time_ns=market_ns - self.lateness_ns, feed=feed))
             await self._clock.sleep(self._settings.heartbeat_s)
 
+    def change(self, settings: FeedSettings) -> None:
+        """A made-up market is never silent: its limit is shown, and nothing else."""
+        self._settings = settings
+
     def report(self) -> FeedReport:
+        limit_s = self._settings.stale_ceiling_s
         return FeedReport(
             name=self.name, state=self._status.state.value, reason=self._status.reason,
             since_ns=self._status.since_ns, last_row_ns=self._last_ns, last_frame_ns=self._clock.now_ns(),
+            stale_after_ns=int(limit_s * NS_PER_S) if limit_s < NEVER_STALE_S else 0,
             received=self._rows, applied=self._rows,
         )  # fmt: skip
 

@@ -52,6 +52,7 @@ class Binance(msgspec.Struct, frozen=True, rename="camel"):
     quote_asset: str
     filters: list[BinanceFilter]
     contract_size: Decimal | None = None
+    status: str = "TRADING"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,7 +69,7 @@ class Binance(msgspec.Struct, frozen=True, rename="camel"):
             symbol=name, asset_class=CRYPTO, calendar="", currency=self.quote_asset, point_value=Decimal(1),
             tick=_step("PRICE_FILTER.tickSize", price.tick_size), lot=_step("LOT_SIZE.stepSize", lot.step_size),
             min_quantity=_least("LOT_SIZE.minQty", lot.min_qty),
-            min_notional=_least("NOTIONAL", least),
+            min_notional=_least("NOTIONAL", least), trades=self.status == "TRADING",
         )  # fmt: skip
 
 

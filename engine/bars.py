@@ -62,6 +62,9 @@ PENDING_LIMIT = 1 << 21
 """Pending bars at most, 0.4 GB. Reached only when a feed holds line time back and never moves."""
 
 
+_UNKNOWN = {name: np.full(OUTLET_BARS, np.nan if name in NAN_COLUMNS else 0, Bars.COLUMNS[name]) for name in DETECTED}
+"""What the detector's columns say before it has seen the bars. Windows of these are shared by all blocks."""
+
 _trade_columns = attrgetter(*TradeRows._fields)
 _bar_columns = attrgetter(*BarRows._fields)
 _quote_columns = attrgetter(*QuoteRows._fields)
@@ -283,7 +286,8 @@ class BarAggregator:
             columns = {name: np.concatenate([part[name] for part in parts]) for name in self._views}
         rows = len(columns["release"])
         for name in DETECTED:
-            columns[name] = np.full(rows, np.nan if name in NAN_COLUMNS else 0, Bars.COLUMNS[name])
+            unknown = _UNKNOWN[name]
+            columns[name] = unknown[:rows] if rows <= len(unknown) else np.resize(unknown, rows)
         return Bars(**columns)
 
     def _take_taints(self) -> Iterator[BarTaint]:

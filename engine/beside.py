@@ -4,7 +4,7 @@ Nothing here can hold the session up: alerts and calls have tasks and budgets of
 that cannot be judged is left for the next second.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -12,54 +12,50 @@ from typing import Final
 import anyio
 import structlog
 
-from engine.config import Config, Secrets
+from engine.config import Settled
 from engine.control.status import SessionState, Status
 from engine.control.target import ControlTarget
 from engine.live.ports import Clock
-from engine.notify import Redacted, Retrying, Telegram
-from engine.outbound import Alert, Alerts, Channel, DeadMan, Poster
+from engine.outbound import Alert
 from engine.protections import Memory, Protections, read_memory, write_memory
-
-LOOK_S: Final = 1.0
-
-WELL: Final = (SessionState.WARMING, SessionState.RUNNING, SessionState.PAUSED)
-"""States in which the dead man's switch is held down; a halted engine is one that a person should look at."""
+from engine.telling import LOOK_S, Telling
 
 STALE: Final = ("STALE", "DOWN", "CLOSED")
 
 
 @dataclass(slots=True)
 class Beside:
-    """`directory` is the state's. `run` ends by cancellation."""
+    """`directory` is the state's. `run` ends by cancellation. Raises AddressError where an address cannot be called."""
 
-    config: Config
-    secrets: Secrets
+    settled: Settled
     target: ControlTarget
     clock: Clock
     directory: Path
+    _telling: Telling = field(init=False)
     _before: Status | None = field(default=None, init=False)
     _saved: Memory | None = field(default=None, init=False)
 
+    def __post_init__(self) -> None:
+        self._telling = Telling(self.settled, self.clock)
+
+    def prepared(self, settled: Settled) -> Callable[[], None]:
+        """As `Telling.prepared`: protections need a restart."""
+        return self._telling.prepared(settled)
+
     async def run(self) -> None:
-        """Raises AddressError at once where an address cannot be called."""
-        protections = Protections(self.config.protections, read_memory(self.directory))
-        channels, dead_man = list(self._channels()), self._dead_man()
+        protections = Protections(self.settled.config.protections, read_memory(self.directory))
         async with anyio.create_task_group() as tasks:
-            for alerts in channels:
-                tasks.start_soon(alerts.run)
-            if dead_man is not None:
-                tasks.start_soon(self._hold_down, dead_man)
+            tasks.start_soon(self._telling.run, lambda: self.target.status().state)
             while True:
                 status = self.target.status()
                 for alert in events(self._before, status):
-                    for alerts in channels:
-                        alerts.tell(alert)
+                    self._telling.tell(alert)
                 self._before = status
                 await self._protect(protections, status)
                 await self.clock.sleep(LOOK_S)
 
     async def _protect(self, protections: Protections, status: Status) -> None:
-        if status.equity is None or not status.line_time or not self.config.protections:
+        if status.equity is None or not status.line_time or not self.settled.config.protections:
             return
         for command in protections.judge(status.line_time[:10], status.equity):
             structlog.get_logger().error("protection", name=command.operator, action=command.name, why=command.reason)
@@ -70,30 +66,6 @@ class Beside:
                 self._saved = protections.memory
             except OSError as error:
                 structlog.get_logger().warning("protections_not_saved", error=error.strerror)
-
-    async def _hold_down(self, dead_man: DeadMan) -> None:
-        while True:
-            await dead_man.beat(healthy=self.target.status().state in WELL)
-            await self.clock.sleep(LOOK_S)
-
-    def _channels(self) -> Iterator[Alerts]:
-        """Everybody who is told, each with a queue of its own: one that hangs holds no other up."""
-        webhook, url = self.config.notify.webhook, self.secrets.get("notify.webhook_url")
-        if webhook is not None and url is not None:
-            yield Alerts(self._safe(Poster(url)), webhook.events, self.clock.monotonic_ns)
-        telegram, token = self.config.notify.telegram, self.secrets.get("notify.telegram_token")
-        if telegram is not None and token is not None:
-            yield Alerts(self._safe(Telegram(token, telegram.chat_id)), telegram.events, self.clock.monotonic_ns)
-
-    def _safe(self, channel: Channel) -> Channel:
-        known = [one.reveal() for one in self.secrets]
-        return Retrying(Redacted(channel, known), self.clock)
-
-    def _dead_man(self) -> DeadMan | None:
-        secret = self.secrets.get("live.dead_man_url")
-        if secret is None:
-            return None
-        return DeadMan(Poster(secret), self.clock.monotonic_ns, every_s=self.config.live.dead_man_every_s)
 
 
 def events(before: Status | None, now: Status) -> Iterator[Alert]:

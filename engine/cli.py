@@ -39,7 +39,11 @@ def root(
     """A Wyckoff trading engine: one deterministic line for replay, paper and live."""
 
 
+READING = options.Reading()
+
+
 @app.command()
+@options.reads
 def replay(
     feeds: options.Feeds,
     config: options.Configs = None,
@@ -48,21 +52,7 @@ def replay(
     until: options.Until = None,
     symbol: options.Symbol = None,
     timeframe: options.Timeframe = None,
-    layout: options.Layout = None,
-    columns: options.Columns = "",
-    mapping: options.Mapping = None,
-    member: options.Member = None,
-    dates: options.Dates = "auto",
-    zone: options.Zone = "UTC",
-    fold: options.Fold = None,
-    is_sorted: options.Sorted = False,
-    strict: options.Strict = False,
-    protocol: options.Protocol = "",
-    adjust: options.Adjust = "auto",
-    adjustments: options.Adjustments = None,
-    adjust_as_of: options.AdjustAsOf = None,
-    calendar: options.Calendar = None,
-    hours: options.Hours = None,
+    reading: options.Reading = READING,
     instruments: options.Instruments = None,
     recorded_instruments: options.RecordedInstruments = False,
     tape: options.Tape = None,
@@ -93,13 +83,10 @@ def replay(
         run_replay(
             ReplayCommand(
                 feeds=tuple(feeds), config=tuple(config or ()), chunk=chunk, start=start, until=until, symbol=symbol,
-                timeframe=timeframe, layout=layout, mapping=tuple(mapping or ()), columns=columns, member=member,
-                dates=dates, zone=zone, fold=fold, is_sorted=is_sorted, strict=strict, protocol=protocol, adjust=adjust,
-                adjustments=adjustments, adjust_as_of=adjust_as_of, calendar=calendar, hours=hours,
-                instruments=tuple(instruments or ()), recorded_instruments=recorded_instruments, tape=tape,
-                resume=resume, speed=speed, stop_at=stop_at, store=store, events=events, phases=phases, trades=trades,
-                decisions=decisions, report=report, monitor=monitor, listen=listen, as_json=as_json, quiet=quiet,
-                color=color,
+                timeframe=timeframe, instruments=tuple(instruments or ()), recorded_instruments=recorded_instruments,
+                tape=tape, resume=resume, speed=speed, stop_at=stop_at, store=store, events=events, phases=phases,
+                trades=trades, decisions=decisions, report=report, monitor=monitor, listen=listen, as_json=as_json,
+                quiet=quiet, color=color, **reading.given,
             )
         )  # fmt: skip
 
@@ -130,6 +117,7 @@ def list_instruments(
 
 
 @app.command("verify-data")
+@options.reads
 def verify_data(
     feeds: Annotated[list[Path], typer.Argument(metavar="FEED", help="Files, or recordings of a venue's messages.")],
     config: options.Configs = None,
@@ -137,21 +125,7 @@ def verify_data(
     until: options.Until = None,
     symbol: options.Symbol = None,
     timeframe: options.Timeframe = None,
-    layout: options.Layout = None,
-    columns: options.Columns = "",
-    mapping: options.Mapping = None,
-    member: options.Member = None,
-    dates: options.Dates = "auto",
-    zone: options.Zone = "UTC",
-    fold: options.Fold = None,
-    is_sorted: options.Sorted = False,
-    strict: options.Strict = False,
-    protocol: options.Protocol = "",
-    adjust: options.Adjust = "auto",
-    adjustments: options.Adjustments = None,
-    adjust_as_of: options.AdjustAsOf = None,
-    calendar: options.Calendar = None,
-    hours: options.Hours = None,
+    reading: options.Reading = READING,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     color: options.Color = True,
@@ -164,15 +138,13 @@ def verify_data(
         run_verify_data(
             ReplayCommand(
                 feeds=tuple(feeds), config=tuple(config or ()), start=start, until=until, symbol=symbol,
-                timeframe=timeframe, layout=layout, columns=columns, mapping=tuple(mapping or ()), member=member,
-                dates=dates, zone=zone, fold=fold, is_sorted=is_sorted, strict=strict, protocol=protocol,
-                adjust=adjust, adjustments=adjustments, adjust_as_of=adjust_as_of, calendar=calendar, hours=hours,
-                as_json=as_json, quiet=quiet, color=color,
+                timeframe=timeframe, as_json=as_json, quiet=quiet, color=color, **reading.given,
             )
         )  # fmt: skip
 
 
 @app.command()
+@options.reads
 def explain(
     feeds: options.Feeds,
     at: Annotated[str, typer.Option("--at", metavar="TIME", help="Line time to look from, ISO 8601, UTC.")],
@@ -189,21 +161,7 @@ def explain(
     ] = None,
     bars: Annotated[int, typer.Option("--bars", metavar="N", help="Bars in the picture, 20 to 2,000.")] = 160,
     config: options.Configs = None,
-    layout: options.Layout = None,
-    columns: options.Columns = "",
-    mapping: options.Mapping = None,
-    member: options.Member = None,
-    dates: options.Dates = "auto",
-    zone: options.Zone = "UTC",
-    fold: options.Fold = None,
-    is_sorted: options.Sorted = False,
-    strict: options.Strict = False,
-    protocol: options.Protocol = "",
-    adjust: options.Adjust = "auto",
-    adjustments: options.Adjustments = None,
-    adjust_as_of: options.AdjustAsOf = None,
-    calendar: options.Calendar = None,
-    hours: options.Hours = None,
+    reading: options.Reading = READING,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     color: options.Color = True,
@@ -217,11 +175,8 @@ def explain(
         from engine.replay_command import ReplayCommand
 
         feed = ReplayCommand(
-            feeds=tuple(feeds), config=tuple(config or ()), layout=layout, columns=columns,
-            mapping=tuple(mapping or ()), member=member, dates=dates, zone=zone, fold=fold, is_sorted=is_sorted,
-            strict=strict, protocol=protocol, adjust=adjust, adjustments=adjustments, adjust_as_of=adjust_as_of,
-            calendar=calendar, hours=hours, as_json=as_json, quiet=quiet, color=color,
-        )  # fmt: skip
+            feeds=tuple(feeds), config=tuple(config or ()), as_json=as_json, quiet=quiet, color=color, **reading.given
+        )
         run_explain(ExplainCommand(feed=feed, at=at, symbol=symbol, timeframe=timeframe, picture=picture, bars=bars))
 
 

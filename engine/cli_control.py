@@ -34,7 +34,7 @@ def resume(home: Home = None, reason: Reason = "", as_json: AsJson = False) -> N
 
 
 def cancel(
-    order: Annotated[str | None, typer.Argument(metavar="[ORDER]", help="Its id: see status.")] = None,
+    order: Annotated[str | None, typer.Argument(metavar="ORDER", help="Its id: see status.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every working entry.")] = False,
     home: Home = None,
     reason: Reason = "",
@@ -45,7 +45,7 @@ def cancel(
 
 
 def force_exit(
-    campaign: Annotated[str | None, typer.Argument(metavar="[CAMPAIGN]", help="Its id: see status.")] = None,
+    campaign: Annotated[str | None, typer.Argument(metavar="CAMPAIGN", help="Its id: see status.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every campaign.")] = False,
     home: Home = None,
     reason: Reason = "",

@@ -1,4 +1,4 @@
-"""Commands that are an engine: trade, record."""
+"""Commands that are an engine, trade and record, and what arms one for real orders: arm, disarm."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli_options_live import Files, Home, Set
+from engine.cli_options_live import AsJson, Files, Home, Set
 from engine.exits import REFUSED, ExitError, exits
 
 
@@ -14,6 +14,8 @@ def register(app: typer.Typer) -> None:
     """Adds the commands of this module to the application."""
     app.command("trade")(trade)
     app.command("record")(record)
+    app.command("arm")(arm)
+    app.command("disarm")(disarm)
 
 
 def trade(
@@ -35,7 +37,8 @@ def trade(
 ) -> None:  # fmt: skip
     """Trade on live feeds, on paper unless armed, until a signal or `wyckoff stop`."""
     with exits():
-        _refuse_a_second(home, chaos)
+        if chaos is None:
+            _refuse_a_second(home)
         from engine.trade_command import run_chaos, run_trade
 
         if chaos is None:
@@ -46,22 +49,52 @@ def trade(
             run_chaos(home, config or (), sets or (), chaos)
 
 
-def _refuse_a_second(home: Path | None, chaos: int | None) -> None:
+def _refuse_a_second(home: Path | None) -> None:
     """At once, before anything that takes a second to load: the engine itself takes the lock later."""
     from engine.locks import LockedError, check_free
     from engine.paths import find_paths
 
-    if chaos is not None:
-        return
     try:
-        check_free(find_paths(home, os.environ, Path.cwd()).state_of("paper"))
+        for place in find_paths(home, os.environ, Path.cwd()).holdable.values():
+            check_free(place)
     except LockedError as error:
         raise ExitError(REFUSED, str(error)) from None
 
 
 def record(home: Home = None, config: Files = None, sets: Set = None) -> None:
-    """Put what the feeds bring onto a tape; no strategy runs, no order is made."""
+    """Put what the feeds bring onto a tape of its own; no strategy runs, no order is made.
+
+    It goes on with its latest tape, and begins a new one under another release, configuration or feeds.
+    """
     with exits():
-        from engine.trade_command import run_record
+        _refuse_a_second(home)
+        from engine.record_command import run_record
 
         run_record(home, config or (), sets or ())
+
+
+def arm(
+    account: Annotated[
+        str, typer.Option("--account", metavar="NUMBER", help="The account that real orders may go to.")
+    ],
+    expires: Annotated[
+        str, typer.Option("--expires", metavar="TIME", help='For how long, such as "24h"; off: as long as it fits.')
+    ] = "off",
+    home: Home = None,
+    config: Files = None,
+    sets: Set = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name the account that run.mode = live may trade, once for each release and configuration. Starts nothing."""
+    with exits():
+        from engine.arm_command import run_arm
+
+        run_arm(home, config or (), sets or (), account, expires, as_json=as_json)
+
+
+def disarm(home: Home = None, config: Files = None, sets: Set = None) -> None:
+    """Take an arming back: no later start is live."""
+    with exits():
+        from engine.arm_command import run_disarm
+
+        run_disarm(home, config or (), sets or ())

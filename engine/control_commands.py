@@ -14,7 +14,7 @@ from engine.control.client import ControlClient, NoAnswerError, NotRunningError
 from engine.control.protocol import Answer, RequestError, check_stop
 from engine.exits import ExitError, emit
 from engine.locks import Holder, holder_of
-from engine.paths import MODES, Paths, find_engine
+from engine.paths import Paths, find_engine
 
 LOG_NAME: Final = "wyckoff.jsonl"
 MOST_TAIL_BYTES: Final = 4_000_000
@@ -90,7 +90,7 @@ def log_text(line: str) -> str:
     if not isinstance(keys, dict):
         return line
     time_, level, event = (str(keys.pop(name, "")) for name in ("time", "level", "event"))
-    long = {name: keys.pop(name) for name in ("exception", "stack") if name in keys}
+    long = {name: keys.pop(name) for name in ("exception", "stack", "stacks") if name in keys}
     rest = " ".join(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in keys.items())
     text = f"{time_[:19]} {level:8}{event}  {rest}".rstrip()
     return _printable("\n".join((text, *map(str, long.values()))))
@@ -133,7 +133,7 @@ def _paths(home: Path | None) -> Paths:
 
 
 def _holders(paths: Paths) -> dict[str, Holder]:
-    found = ((mode, holder_of(paths.state_of(mode))) for mode in MODES)
+    found = ((name, holder_of(place)) for name, place in paths.holdable.items())
     return {mode: holder for mode, holder in found if holder is not None}
 
 

@@ -20,6 +20,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
     `symbol` is as its market stream writes it. `lot` is the step of quantities, `min_quantity` the
     least of an order, `min_notional` the least value of one in `currency`, the quote currency.
+    `trades` is False where it is listed and cannot be traded now: that is no property of the instrument.
     """
 
     symbol: str
@@ -33,11 +34,12 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     calendar: str | None = None
     hours: str | None = None
     allows_negative: bool | None = None
+    trades: bool = True
 
     @property
     def said(self) -> dict[str, Any]:
         """Field -> value of what the venue says."""
-        fields = {name: getattr(self, name) for name in self.__struct_fields__ if name != "symbol"}
+        fields = {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("symbol", "trades")}
         return {name: value for name, value in fields.items() if value is not None}
 
 

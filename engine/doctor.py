@@ -81,7 +81,7 @@ def permissions(paths: Paths) -> Iterator[Finding]:
 
 
 def running(paths: Paths) -> Finding:
-    held = [(mode, holder) for mode in MODES if (holder := holder_of(paths.state_of(mode)))]
+    held = [(name, holder) for name, place in paths.holdable.items() if (holder := holder_of(place))]
     answering = answers(paths.socket)
     if held and not answering:
         mode, holder = held[0]

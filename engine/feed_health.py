@@ -43,6 +43,11 @@ class Freshness:
         self._heard_ns: dict[str, int] = {}
         self._gap_ns: dict[str, float] = {}
 
+    def change(self, *, floor_ns: int, ceiling_ns: int) -> None:
+        """Other bounds from now on, also for a silence that has begun."""
+        assert 0 < floor_ns <= ceiling_ns
+        self._floor_ns, self._ceiling_ns = floor_ns, ceiling_ns
+
     def watch(self, key: str, now_ns: int) -> None:
         """Begin to wait for a key, or begin anew."""
         self._heard_ns[key] = now_ns
@@ -131,8 +136,11 @@ class Status:
         return self._fact(now_ns)
 
     def move(self, state: State, reason: str, now_ns: int) -> Iterator[FeedStatus]:
-        """A feed that is DOWN stays so. Another reason for the same state is not told."""
-        if self.state is State.DOWN or state is self.state:
+        """A feed that is DOWN stays so. Another reason for the same state is shown, but no fact."""
+        if self.state is State.DOWN:
+            return
+        if state is self.state:
+            self.reason = reason
             return
         self.state, self.reason, self.since_ns = state, reason, now_ns
         self.changes += 1

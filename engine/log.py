@@ -60,7 +60,7 @@ class LogBook(logging.Handler):
     ) -> None:
         super().__init__()
         self._settings = settings
-        self._redactor = redactor
+        self.redactor = redactor
         self._file = file
         self._stream = stream
         self._console = _console(settings, stream)
@@ -92,9 +92,10 @@ class LogBook(logging.Handler):
         self._queue.append(line)
         self._arrived.set()
 
-    def change(self, settings: LogSettings) -> None:
-        """What a reload may change: the level and the rate."""
+    def change(self, settings: LogSettings, secrets: Iterable[Secret] = ()) -> None:
+        """What a reload may change: the level and the rate. Secrets that are new are kept out of lines as well."""
         self._settings = settings
+        self.redactor = self.redactor.with_values(one.reveal() for one in secrets)
         self._sites.per_s = settings.lines_per_site_per_s
         _set_levels(settings)
 
@@ -168,13 +169,13 @@ class LogBook(logging.Handler):
         texts, shown = [], []
         while self._queue:
             try:
-                line = self._redactor.keys(self._queue.popleft())
+                line = self.redactor.keys(self._queue.popleft())
             except IndexError:
                 break
-            text = self._redactor.text(_json(line))[:MOST_LINE_CHARACTERS]
+            text = self.redactor.text(_json(line))[:MOST_LINE_CHARACTERS]
             self._remembered.append(text)
             texts.append(text)
-            shown.append(self._redactor.text(self._console(line)) if self._console else text)
+            shown.append(self.redactor.text(self._console(line)) if self._console else text)
             for tell in tuple(self._followers):
                 tell(text)
         if self._file is not None:
@@ -231,7 +232,7 @@ def logging_to(
         cache_logger_on_first_use=False,
     )
     try:
-        with _uncaught(redactor, book):
+        with _uncaught(book):
             yield book
     finally:
         logging.captureWarnings(False)
@@ -242,7 +243,7 @@ def logging_to(
 
 
 @contextmanager
-def _uncaught(redactor: Redactor, book: LogBook) -> Iterator[None]:
+def _uncaught(book: LogBook) -> Iterator[None]:
     """A traceback nobody caught may hold a secret in its text: it is redacted as well."""
     hooks = sys.excepthook, threading.excepthook
 
@@ -250,7 +251,7 @@ def _uncaught(redactor: Redactor, book: LogBook) -> Iterator[None]:
         book.drain()
         out = io.StringIO()
         traceback.print_exception(kind, error, trace, file=out)
-        sys.stderr.write(redactor.text(out.getvalue()))
+        sys.stderr.write(book.redactor.text(out.getvalue()))
 
     sys.excepthook = told
     threading.excepthook = lambda failed: told(failed.exc_type, failed.exc_value, failed.exc_traceback)

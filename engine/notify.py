@@ -14,7 +14,7 @@ import structlog
 
 from engine.config.credentials import Secret
 from engine.live.ports import Clock
-from engine.outbound import DEADLINE_S, Channel
+from engine.outbound import DEADLINE_S, AddressError, Channel
 from engine.redaction import Redactor
 
 TELEGRAM: Final = "https://api.telegram.org"
@@ -50,10 +50,10 @@ class Telegram:
     """Sends the text of an alert to one chat. `failed` and `sent` count."""
 
     def __init__(self, token: Secret, chat_id: str, *, base: str = TELEGRAM, deadline_s: float = DEADLINE_S) -> None:
-        """Raises ValueError where the token is none, without repeating it."""
+        """Raises AddressError where the token is none, without repeating it."""
         number, _, rest = token.reveal().partition(":")
         if not number.isdigit() or len(rest) < 20 or not rest.replace("-", "").replace("_", "").isalnum():
-            raise ValueError(f"{token.name}: must be a bot's token, NUMBER:LETTERS")
+            raise AddressError(f"{token.name}: must be a bot's token, NUMBER:LETTERS")
         self._address = f"{base}/bot{token.reveal()}/sendMessage"
         self._name = token.name
         self._chat_id = chat_id

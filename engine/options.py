@@ -1,5 +1,9 @@
 """The options of the commands that read feeds, as data: name, help, and the panel each stands in."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,3 +103,52 @@ Report = Annotated[
 Json = Annotated[bool, _in(OUTPUT, "--json", "", "JSON instead of the table.")]
 Quiet = Annotated[bool, _in(OUTPUT, "-q --quiet", "", "No progress bar, no notes while it runs.")]
 Color = Annotated[bool, _in(OUTPUT, "--color/--no-color", "", "Colour on a terminal; NO_COLOR is heeded.")]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How feeds are read, as every command that reads them may be told. The order is that of --help."""
+
+    layout: Layout = None
+    columns: Columns = ""
+    mapping: Mapping = None
+    member: Member = None
+    dates: Dates = "auto"
+    zone: Zone = "UTC"
+    fold: Fold = None
+    is_sorted: Sorted = False
+    strict: Strict = False
+    protocol: Protocol = ""
+    adjust: Adjust = "auto"
+    adjustments: Adjustments = None
+    adjust_as_of: AdjustAsOf = None
+    calendar: Calendar = None
+    hours: Hours = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """By the names of `ReplayCommand`."""
+        return {**vars(self), "mapping": tuple(self.mapping or ())}
+
+
+def reads(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options of `Reading` where it has the parameter `reading`: typer looks at signatures."""
+    before = inspect.signature(command).parameters
+    options = [
+        inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=one.type)
+        for one in fields(Reading)
+    ]
+    parameters = [
+        found
+        for name, own in before.items()
+        for found in (options if name == "reading" else [own.replace(kind=inspect.Parameter.KEYWORD_ONLY)])
+    ]
+
+    @wraps(command)
+    def told(**given: Any) -> None:
+        reading = Reading(**{one.name: given.pop(one.name) for one in options})
+        command(**given, reading=reading)
+
+    told.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    told.__annotations__ = {one.name: one.annotation for one in parameters}
+    return told

@@ -124,6 +124,10 @@ class Alerts:
         self._arrived = asyncio.Event()
         self.left_out = 0
 
+    def change(self, poster: Channel, events: tuple[str, ...]) -> None:
+        """Another address from the next alert on, those that wait included."""
+        self._poster, self.events = poster, events
+
     def tell(self, alert: Alert) -> bool:
         """Whether it will be sent: its kind is wanted and the budget is not used up."""
         if alert.event not in self.events:

@@ -19,6 +19,7 @@ MOST_SOCKET_PATH_BYTES: Final = 107
 """What the kernel's sockaddr_un holds, less the closing zero."""
 
 MODES: Final = ("replay", "paper", "live")
+RECORD: Final = "record"
 
 PLACES: Final = ("config", "state", "cache", "logs", "runtime")
 """Names of `Paths` fields that a configuration may use as `{name}`."""
@@ -59,6 +60,16 @@ class Paths(msgspec.Struct, frozen=True):
         """Tapes, snapshots, the lock and the kill file of one mode."""
         assert mode in MODES
         return self.state / mode
+
+    @property
+    def recording(self) -> "Paths":
+        """Those of `record`: its tapes are of no account and lie apart, with a lock of their own."""
+        return msgspec.structs.replace(self, state=self.state / RECORD)
+
+    @property
+    def holdable(self) -> dict[str, Path]:
+        """Directories that an engine of this installation may hold, by what runs there."""
+        return {mode: self.state_of(mode) for mode in MODES} | {RECORD: self.recording.state_of("paper")}
 
     def resolved(self, text: str, mode: str) -> Path:
         """`text` with `{config}`, `{state}`... in place; `{state}` is that of the mode.

@@ -50,10 +50,15 @@ class Redactor:
     """Immutable: `values` are the secrets that were loaded."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        disguised = chain.from_iterable(disguises(one) for one in values if len(one) >= LEAST_CHARACTERS)
+        self._plain = tuple(one for one in values if len(one) >= LEAST_CHARACTERS)
+        disguised = chain.from_iterable(disguises(one) for one in self._plain)
         # The longest first: a disguise may hold a shorter one.
         known = sorted(dict.fromkeys(disguised), key=len, reverse=True)
         self._values = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def with_values(self, values: Iterable[str]) -> "Redactor":
+        """One that hides these as well."""
+        return Redactor(dict.fromkeys((*self._plain, *values)))
 
     def text(self, text: str) -> str:
         if self._values is not None:

@@ -33,6 +33,9 @@ class Source(Protocol):
     in time was made certain."""
 
     @property
+    def name(self) -> str: ...
+
+    @property
     def kind(self) -> str: ...
 
     @property
@@ -92,10 +95,20 @@ def from_feeds(
     rows = _as_one(merge(feeds, numbers, chunk))
     first = next(rows, None)
     calendars = calendars_of(table.all, _begins(first))
-    start = SessionStart(
-        time_ns=_begins(first),
+    start = session_start(config, feeds, table, calendars, _begins(first))
+    start = msgspec.structs.replace(start, feeds=("+".join(start.feeds),))
+    facts = chain((start, *table.all), () if first is None else (first,), rows)
+    return Session(start, table, facts, calendars, defined)
+
+
+def session_start(
+    config: Config, feeds: Sequence[Source], table: InstrumentTable, calendars: Sequence[Calendar], time_ns: int
+) -> SessionStart:
+    """What these feeds make together from `time_ns` on, each a feed of its own. Raises ConfigError."""
+    return SessionStart(
+        time_ns=time_ns,
         mode=config.run.mode,
-        feeds=("+".join(feed.name for feed in feeds),),
+        feeds=tuple(feed.name for feed in feeds),
         timeframes=sorted_timeframes((*TIMEFRAMES, *config.run.timeframes)),
         symbols=table.symbols,
         cash=config.run.cash,
@@ -104,8 +117,6 @@ def from_feeds(
         lateness_ns=lateness_ns(config, feeds),
         sessions=tuple(one.identity for one in calendars),
     )
-    facts = chain((start, *table.all), () if first is None else (first,), rows)
-    return Session(start, table, facts, calendars, defined)
 
 
 def definitions(config: Config, feeds: Sequence[Source], known: Sequence[VenueMetadata] = ()) -> tuple[Defined, ...]:

@@ -27,6 +27,9 @@ from engine.tape_reader import TapeReader, Verification
 QUEUE_ROWS = 262_144
 """Rows that may wait for the disk: some 15 MB of trades, 100 MB of single facts."""
 
+GATHER_S = 0.01
+"""How long facts gather for one commit. A thread that woke for each would keep the line from the interpreter."""
+
 
 def create_tape(path: Path, header: TapeHeader, *, queue_rows: int = QUEUE_ROWS) -> "TapeWriter":
     """Begin a tape. Raises TapeError when `path` exists or cannot be written."""
@@ -72,6 +75,8 @@ class TapeWriter:
         # Since when something waits to be committed, on the monotonic clock; None while nothing does.
         self._behind_since_ns: int | None = None
         self._closing = False
+        # The writer's thread sleeps until it is told; otherwise it looks by itself, every GATHER_S.
+        self._is_idle = False
         self._failure: TapeError | None = None
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
@@ -146,7 +151,8 @@ class TapeWriter:
             self._queue.append(entry)
             self._waiting_rows += rows
             self._appended += 1
-            self._work.notify()
+            if self._is_idle or self._is_crowded:
+                self._work.notify()
 
     def _check(self) -> None:
         assert not self._closing
@@ -175,7 +181,12 @@ class TapeWriter:
     def _gather(self) -> bool:
         """Wait for work and take all of it; False when there will be no more."""
         with self._lock:
-            self._work.wait_for(lambda: self._closing or (self._has_work() and not self._failure))
+            self._work.wait_for(self._is_urgent, GATHER_S)
+            if not self._is_wanted():
+                self._is_idle = True
+                self._work.wait_for(self._is_wanted)
+                self._is_idle = False
+                self._work.wait_for(self._is_urgent, GATHER_S)
             if self._closing:
                 return False
             self._group += self._queue
@@ -184,8 +195,18 @@ class TapeWriter:
             self._done.notify_all()
             return True
 
-    def _has_work(self) -> bool:
-        return bool(self._queue) or self._durable_wanted > self._durable
+    def _is_wanted(self) -> bool:
+        has_work = bool(self._queue) or self._durable_wanted > self._durable
+        return self._closing or (has_work and not self._failure)
+
+    def _is_urgent(self) -> bool:
+        """Somebody waits, or soon would."""
+        waited_for = self._durable_wanted > self._durable or self._is_crowded
+        return self._closing or (waited_for and not self._failure)
+
+    @property
+    def _is_crowded(self) -> bool:
+        return 2 * self._waiting_rows >= self._queue_rows
 
     def _commit(self) -> None:
         durable = self._durable_wanted > self._durable

@@ -1,4 +1,4 @@
-"""`trade` and `record`: one engine in the foreground, from its configuration to a clean end.
+"""`trade`: one engine in the foreground, from its configuration to a clean end.
 
 What can go wrong at the start goes wrong before anything is begun, each with its exit code; a supervisor reads
 from it whether trying again can help.
@@ -17,13 +17,12 @@ import anyio
 import structlog
 
 from engine import exits
-from engine.arming import disagreement
+from engine.arming import arming, disagreement, mode_source, unarmed, unfit_credentials
 from engine.calendars import CalendarError
 from engine.collector import settle
 from engine.config import Config, Settled
-from engine.config_command import config_errors, settled
+from engine.config_command import check_modules, config_errors, settled
 from engine.control.server import SocketTakenError
-from engine.control.target import Outcome
 from engine.exits import ExitError
 from engine.instruments import InstrumentError
 from engine.kernels import is_cold
@@ -39,40 +38,45 @@ from engine.paths import PathError, Paths, private_directory
 from engine.store import StoreError
 from engine.tape import TapeError, TapeMismatch
 
+NO_ORDERS = "run.mode is live and every signal agrees, but this release sends no orders to a real venue: use paper"
+
 
 def run_trade(
     home: Path | None, files: Sequence[Path], sets: Sequence[str], *, live: bool = False, adopt: bool = False
 ) -> None:
     """Returns when the engine has ended cleanly. Raises ExitError."""
-    paths, found = settled(home, files, sets)
-    _check_armed(found.config, live=live)
-    reread = partial(_reread, home, files, sets, found)
+    paths, found = judged(home, files, sets)
+    _check_armed(paths, found, live=live)
     monitor = _monitor_command(home, files, sets)
 
-    def engine(clock: Clock, logs: LogBook) -> Awaitable[None]:
-        return Daemon(found, paths, clock, logs, Notifier(os.environ), reread, adopt, monitor).run()
+    def again() -> Settled:
+        return judged(home, files, sets)[1]
 
-    _run(paths, found, engine)
+    def engine(clock: Clock, logs: LogBook) -> Awaitable[None]:
+        return Daemon(found, paths, clock, logs, Notifier(os.environ), again, adopt, monitor).run()
+
+    run_engine(paths, found, engine)
 
 
 def run_chaos(home: Path | None, files: Sequence[Path], sets: Sequence[str], seed: int) -> None:
     """Paper trading on a venue of this host on which much goes wrong, apart from all other state. Raises ExitError."""
     chaos: Any = import_module("engine.live.chaos")
     paths, found = chaos.prepared(home, files, sets, seed)
-    _check_armed(found.config, live=False)
+    _check_armed(paths, found, live=False)
     sys.stderr.write(chaos.told(seed, paths))
 
     def run(clock: Clock, logs: LogBook) -> Awaitable[None]:
         def engine(settled: Settled) -> Awaitable[None]:
-            return Daemon(settled, paths, clock, logs, Notifier(os.environ), chaos.not_reread).run()
+            return Daemon(settled, paths, clock, logs, Notifier(os.environ), chaos.notreread).run()
 
         awaited: Awaitable[None] = chaos.beside_venue(seed, found, clock, engine)
         return awaited
 
-    _run(paths, found, run)
+    run_engine(paths, found, run)
 
 
-def _run(paths: Paths, found: Settled, engine: Callable[[Clock, LogBook], Awaitable[None]]) -> None:
+def run_engine(paths: Paths, found: Settled, engine: Callable[[Clock, LogBook], Awaitable[None]]) -> None:
+    """Directories, lock, log and kernels around an engine. Raises ExitError."""
     clock = SystemClock()
     with (
         _known_errors(),
@@ -86,11 +90,6 @@ def _run(paths: Paths, found: Settled, engine: Callable[[Clock, LogBook], Awaita
             raise _cause(group) from None
 
 
-def run_record(home: Path | None, files: Sequence[Path], sets: Sequence[str]) -> None:
-    """As `run_trade` without strategies: bars and structure, no campaign."""
-    run_trade(home, files, [*sets, "run.strategies=[]"])
-
-
 def _monitor_command(home: Path | None, files: Sequence[Path], sets: Sequence[str]) -> list[str]:
     """The page's process, with the same configuration as this one."""
     options = [*(("--home", str(home)) if home else ())]
@@ -99,17 +98,26 @@ def _monitor_command(home: Path | None, files: Sequence[Path], sets: Sequence[st
     return [sys.executable, "-m", "engine", "monitor", "--with-parent", *options]
 
 
-def _check_armed(config: Config, *, live: bool) -> None:
-    mode, armed = config.run.mode, os.environ.get("WYCKOFF_ARM_LIVE", "")
-    reason = disagreement(config, wants_live=live, armed_account=armed, reported_account=None)
+def _check_armed(paths: Paths, found: Settled, *, live: bool) -> None:
+    """Raises ExitError."""
+    config, armed = found.config, os.environ.get("WYCKOFF_ARM_LIVE", "")
+    source = mode_source(found)
+    reason = disagreement(config, wants_live=live, armed_account=armed, reported_account=None, mode_source=source)
+    if not reason and config.run.mode == "live":
+        reason = unfit_credentials(config, found.secrets) or _unarmed(paths, config) or NO_ORDERS
     if reason:
         raise ExitError(exits.REFUSED, reason)
-    if mode == "live":
-        raise ExitError(exits.REFUSED, "run.mode is live, but this release has no orders at a real venue: use paper")
-    if mode != "paper":
-        raise ExitError(exits.BAD_CONFIG, f"run.mode must be paper to trade, was {mode}")
+    if config.run.mode != "paper":
+        raise ExitError(exits.BAD_CONFIG, f"run.mode must be paper to trade, was {config.run.mode}")
     if not config.feeds:
         raise ExitError(exits.BAD_CONFIG, "feeds: must name at least one feed, was none")
+
+
+def _unarmed(paths: Paths, config: Config) -> str:
+    directory = paths.state_of(config.run.mode)
+    with _known_errors():
+        private_directory(directory)
+        return unarmed(directory, arming(config, directory, "", SystemClock().now_ns()))
 
 
 @contextmanager
@@ -136,18 +144,12 @@ def _warm_up(config: Config) -> None:
     settle()
 
 
-def _reread(home: Path | None, files: Sequence[Path], sets: Sequence[str], running: Settled) -> Outcome:
-    """What of a changed configuration can take effect now, and what needs a restart."""
-    from engine.config import compare
-
-    try:
-        _, fresh = settled(home, files, sets)
-    except ExitError as error:
-        return Outcome(exits.BAD_CONFIG, f"nothing changed: {error}")
-    changes = compare(running.config, fresh.config)
-    parts = [f"{one.key} is now {one.after}" for one in changes.live]
-    parts += [f"{one.key} needs a restart" for one in changes.restart]
-    return Outcome(0, "; ".join(parts) or "nothing has changed")
+def judged(home: Path | None, files: Sequence[Path], sets: Sequence[str]) -> tuple[Paths, Settled]:
+    """The configuration as it is written now, judged as `config check` does. Raises ExitError."""
+    paths, found = settled(home, files, sets)
+    with config_errors():
+        check_modules(found.config, found.layers)
+    return paths, found
 
 
 @contextmanager

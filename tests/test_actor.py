@@ -165,6 +165,21 @@ async def test_ingress_joins_waiting_blocks_up_to_its_bound_and_never_over_anoth
     assert drained[0].price.tolist() == [1, 2, 3]
 
 
+async def test_ingress_tells_how_its_lanes_do_and_since_when_a_fact_has_waited() -> None:
+    ticks = iter((10, 20, 30))
+    ingress = Ingress(control_capacity=4, market_capacity=16, now_ns=lambda: next(ticks))
+    for block in (trades(1), trades(2), trades(3, 4)):
+        await ingress.market(block)
+
+    joined = await anext(ingress)
+
+    assert isinstance(joined, Trades)
+    assert (len(joined), ingress.since_ns) == (4, 10)
+    control, market = ingress.lanes()
+    assert (control.stage, control.high_water, control.conflated, control.dropped) == ("inbox.control", 0, 0, 0)
+    assert (market.depth, market.capacity, market.high_water, market.conflated, market.dropped) == (0, 16, 3, 2, 0)
+
+
 async def test_ingress_writer_waits_while_its_lane_is_full() -> None:
     ingress = Ingress(control_capacity=1, market_capacity=1)
     written: list[int] = []

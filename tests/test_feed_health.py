@@ -105,7 +105,7 @@ def test_only_changes_of_state_are_told() -> None:
     assert status.begin(5) == FeedStatus(time_ns=5, feed=3, status="RECOVERING", reason="starting")
     assert list(status.move(State.LIVE, "filled", 7)) == [FeedStatus(time_ns=7, feed=3, status="LIVE", reason="filled")]
     assert list(status.move(State.LIVE, "again", 8)) == []
-    assert (status.is_live, status.reason, status.since_ns) == (True, "filled", 7)
+    assert (status.is_live, status.reason, status.since_ns) == (True, "again", 7)
 
 
 def test_a_feed_that_is_down_stays_so() -> None:

@@ -8,16 +8,18 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import tape_file
+from engine import tape, tape_file
 from engine.blocks import Bars, MarketBlock, Quotes, Trades, equal
-from engine.messages import Command, Sent
+from engine.messages import Command, Message, Sent
 from engine.ports import Item
 from engine.tape import (
     MemoryTape,
@@ -810,3 +812,50 @@ def test_a_memory_tape_does_not_share_what_the_line_writes_onto_blocks() -> None
         assert isinstance(found, Trades)
         assert found.line_ns is None
         found.line_ns = found.time_ns
+
+
+def groups_of(writer: TapeWriter, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many facts each commit of the writer takes, as they come."""
+    write, groups = writer._file.write, []
+
+    def counted(entries: Sequence[tape_file.Entry], *, durable: bool) -> None:
+        groups.append(len(entries))
+        write(entries, durable=durable)
+
+    monkeypatch.setattr(writer._file, "write", counted)
+    return groups
+
+
+def test_facts_gather_for_one_commit_until_somebody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tape, "GATHER_S", 3_600.0)
+    with create_tape(tmp_path / "a.tape", header()) as writer:
+        groups = groups_of(writer, monkeypatch)
+        for number in range(50):
+            writer.append(sequenced(heartbeat(number), number + 1))
+        writer.sync()
+
+        assert groups == [50]
+
+
+def test_facts_are_committed_before_their_queue_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tape, "GATHER_S", 3_600.0)
+    with create_tape(tmp_path / "a.tape", header(), queue_rows=4) as writer:
+        groups = groups_of(writer, monkeypatch)
+        for number in range(40):
+            writer.append(sequenced(heartbeat(number), number + 1))
+
+        assert groups
+
+
+def test_facts_are_committed_though_nobody_asks_also_after_a_rest(tmp_path: Path) -> None:
+    with create_tape(tmp_path / "a.tape", header()) as writer:
+        for number in range(3):
+            writer.append(sequenced(heartbeat(number), number + 1))
+            while writer.lag_ns():
+                threading.Event().wait(0.002)
+            while not writer._is_idle:
+                threading.Event().wait(0.002)
+
+
+def sequenced(fact: Message, sequence: int) -> Message:
+    return msgspec.structs.replace(fact, sequence=sequence)

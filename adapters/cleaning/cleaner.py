@@ -30,9 +30,11 @@ class Cleaner:
         source: str = "feed",
         allows_negative: Collection[str] = (),
         made_ns: int | None = None,
+        tables: int = 1,
     ) -> None:
         """`symbols` are the session's instrument numbers; prices of the symbols in `allows_negative` may be
-        0 or less. Bars that end after `made_ns`, when the source was written, are unfinished."""
+        0 or less. Bars that end after `made_ns`, when the source was written, are unfinished. `tables` is of how many
+        symbols trade ids are expected: there is room for more when they come, which takes its time."""
         chosen = settings or CleaningSettings()
         self._refuses = chosen.bad_rows == "refuse"
         self._source = source
@@ -47,7 +49,7 @@ class Cleaner:
             clock=np.array([NEVER_NS], np.int64),
             notes=notes,
         )
-        self._prints, self._candles, self._quotes = PrintJudge(frame), CandleJudge(frame), QuoteJudge(frame)
+        self._prints, self._candles, self._quotes = PrintJudge(frame, tables), CandleJudge(frame), QuoteJudge(frame)
         self._reorder = Reorder(chosen.reorder_ns, notes) if chosen.reorder_ns else None
 
     @property

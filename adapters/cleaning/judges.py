@@ -19,9 +19,6 @@ from engine.timeframes import LENGTH_NS, TIMEFRAMES
 
 B = TypeVar("B", bound=MarketBlock)
 
-TABLES_AT_FIRST = 1
-"""Instruments with trade ids for which there is room from the start."""
-
 
 class Frame(NamedTuple):
     """What the judges of one feed share. `negative` is (instruments,): prices may be; `clock` holds the feed's
@@ -35,12 +32,14 @@ class Frame(NamedTuple):
 
 
 class PrintJudge:
-    def __init__(self, frame: Frame) -> None:
+    """There is room from the start for the trade ids of so many instruments as `tables` says."""
+
+    def __init__(self, frame: Frame, tables: int) -> None:
         self._limits, self._notes = frame.limits, frame.notes
         instruments = len(frame.negative)
         self._state = PrintState(
             levels=Levels.empty(instruments, frame.limits.confirmed_by),
-            known=Identities.empty(instruments, TABLES_AT_FIRST, frame.limits.remembered_ids),
+            known=Identities.empty(instruments, tables, frame.limits.remembered_ids),
             last_id=np.zeros(instruments, np.int64),
             negative=frame.negative,
             clock=frame.clock,
@@ -149,8 +148,8 @@ def _picked(block: B, rows: Int64) -> B:
     if not len(rows):
         return block.slice(0, 0)
     first, last = int(rows[0]), int(rows[-1])
-    if last - first == len(rows) - 1 and bool((np.diff(rows) == 1).all()):
-        return block.slice(first, last + 1)
+    if last - first == len(rows) - 1 and bool((rows[1:] > rows[:-1]).all()):
+        return block if len(rows) == len(block) else block.slice(first, last + 1)
     return _copied(block, rows)
 
 

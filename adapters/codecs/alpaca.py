@@ -54,6 +54,17 @@ class UpdatedBar(Bar, tag_field="T", tag="u"):
     pass
 
 
+class Status(Struct, tag_field="T", tag="s"):
+    """`sc` is 2 (tape A and B) or H, P (tape C) where trading stops, and 3 or T where it goes on."""
+
+    S: Symbol
+    sc: str = ""
+    sm: str = ""
+    rc: str = ""
+    rm: str = ""
+    t: str = ""
+
+
 class Success(Struct, tag_field="T", tag="success"):
     msg: str = ""
 
@@ -73,13 +84,17 @@ class Named(Struct):
     kind: str = msgspec.field(default="", name="T")
 
 
-Known = Trade | Quote | Bar | UpdatedBar | Success | Subscription | Refusal
+Known = Trade | Quote | Bar | UpdatedBar | Status | Success | Subscription | Refusal
 
 PASSED: Final = {
-    "d": "daily_bar", "s": "status", "l": "price_band", "c": "correction", "x": "correction", "i": "imbalance",
+    "d": "daily_bar", "l": "price_band", "c": "correction", "x": "correction", "i": "imbalance",
     "o": "book", "n": "news",
 }  # fmt: skip
 """Kinds that carry no row of ours, and what they are counted as."""
+
+STOPS: Final = ("2", "H", "P")
+GOES_ON: Final = ("3", "T")
+"""Codes of trading status. Others say what is expected, or that quotes come again before trading does."""
 
 _FRAMES: Final = decoder(list[Known])
 _ONE: Final[msgspec.json.Decoder[Known]] = msgspec.json.Decoder(Known, strict=False)
@@ -96,6 +111,12 @@ class RevisingBuffer(Protocol):
         self, symbol: str, timeframe: str, open_ns: int, close_ns: int, received_ns: int,
         open_: float, high: float, low: float, close: float, volume: float, trades: int = -1,
     ) -> None: ...  # fmt: skip
+
+
+class StatusBuffer(Protocol):
+    """A buffer that wants to know when a symbol is halted; others count it."""
+
+    def status(self, symbol: str, trades: bool, reason: str) -> None: ...
 
 
 class AlpacaCodec:
@@ -136,9 +157,17 @@ class AlpacaCodec:
             revise(one.S, "1m", time_ns, time_ns + MINUTE_NS, received_ns, one.o, one.h, one.l, one.c, one.v, one.n)
         elif isinstance(one, Bar):
             rows.bar(one.S, "1m", time_ns, time_ns + MINUTE_NS, received_ns, one.o, one.h, one.l, one.c, one.v, one.n)
+        elif isinstance(one, Status):
+            return self._stands(one, rows)
         else:
             return self._heard(one)
         return "row"
+
+    def _stands(self, one: Status, rows: RowBuffer) -> str:
+        status = getattr(rows, "status", None)
+        if status is not None and one.sc in STOPS + GOES_ON:
+            status(one.S, one.sc in GOES_ON, f"{one.sm or one.sc} {one.rc} {one.rm}".strip()[:120])
+        return "status"
 
     def _heard(self, one: Success | Subscription | Refusal) -> str:
         if isinstance(one, Refusal):
@@ -183,4 +212,4 @@ def trade_number(number: int, exchange: str) -> int:
     return identity(f"{exchange}{number}")
 
 
-_TAGS: Final[Any] = frozenset(("t", "q", "b", "u", "success", "subscription", "error"))
+_TAGS: Final[Any] = frozenset(("t", "q", "b", "u", "s", "success", "subscription", "error"))

@@ -7,11 +7,11 @@ know it names in `unknown`; it never guesses.
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from engine.blocks import OUTSIDE, Bars, MarketBlock, Quotes, Trades
+from engine.blocks import NAN_COLUMNS, OUTSIDE, Bars, MarketBlock, Quotes, Trades
 from engine.timeframes import TIMEFRAMES
 
 MARKET_KINDS = frozenset(("trades", "quotes", "bars"))
@@ -124,6 +124,8 @@ class RowBuffer:
         self._rows = {kind: [] for kind in rows}
         self._kind, self._run, self._runs, self.rows = None, [], [], 0
         whole = {kind: self._block(kind, of_kind) for kind, of_kind in rows.items() if of_kind}
+        if len(runs) == 1:
+            return [whole[runs[0][0]]]
         taken = []
         # A run begins at a row of its kind and ends where the next run of that kind begins.
         ends = {kind: len(of_kind) for kind, of_kind in rows.items()}
@@ -142,12 +144,21 @@ class RowBuffer:
         self.counts["unwanted_symbol" if number is None else "unwanted_kind"] += 1
 
     def _block(self, kind: type[MarketBlock], rows: list[tuple[float, ...]]) -> MarketBlock:
-        names = _COLUMNS[kind]
-        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-        extra = {"source": OUTSIDE} if kind is Bars else {}
-        built = {name: np.array(values, kind.COLUMNS[name]) for name, values in columns.items()}
-        return kind.of(**built, **extra, feed=self._feed)
+        """Live, a block is a few rows: `kind.of` would cost more than they do."""
+        size = len(rows)
+        given = dict(zip(_COLUMNS[kind], zip(*rows, strict=True), strict=True))
+        built: dict[str, Any] = {}
+        for name, dtype in kind.COLUMNS.items():
+            values = given.get(name)
+            if values is None:
+                built[name] = np.full(size, np.nan if name in NAN_COLUMNS else 0, dtype)
+            else:
+                built[name] = np.array(values, dtype)
+        built["feed"].fill(self._feed)
+        return kind(**built)
 
+
+assert OUTSIDE == 0, "a row of a codec is from outside, as a column that nobody fills says"
 
 _COLUMNS: dict[type[MarketBlock], tuple[str, ...]] = {
     Trades: ("time_ns", "received_ns", "instrument", "price", "size", "side", "trade_id"),

@@ -8,7 +8,7 @@ from adapters.live.settings import FeedSettings, Keys, Table, settings_of
 from adapters.live.warming import warm
 from engine.live.ports import Clock, LiveFeed
 
-__all__ = ["KINDS", "build", "warm"]
+__all__ = ["KINDS", "adjust", "build", "warm"]
 
 KINDS = {
     "binance": "adapters.direct_feed",
@@ -42,6 +42,15 @@ def build(
     module: Any = import_module(KINDS[chosen.kind])
     feed: LiveFeed = module.build(chosen, clock, mode, _keys(getattr(table, "credentials", ""), secrets))
     return feed
+
+
+class Adjustable(Protocol):
+    def change(self, settings: FeedSettings) -> None: ...
+
+
+def adjust(feed: Adjustable, table: Table) -> None:
+    """Give a running feed the limits of silence of its table. Raises ValueError, having changed nothing."""
+    feed.change(settings_of(table))
 
 
 def _keys(group: str, secrets: Secrets | None) -> Keys:

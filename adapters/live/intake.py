@@ -30,6 +30,10 @@ def _nobody(symbol: str, first: int, last: int) -> None:
     """Who is told of a hole until somebody asks to be."""
 
 
+def _unheard(symbol: str, trades: bool, reason: str) -> None:
+    """Who is told of a halt until somebody asks to be."""
+
+
 class Hole:
     """Numbers that are missing before rows that wait: [first, last]. `since_ns` is when the first row came."""
 
@@ -50,6 +54,7 @@ class Intake(RowBuffer):
         self.held = 0
         self.is_crowded = False
         self.on_hole: Callable[[str, int, int], None] = _nobody
+        self.on_status: Callable[[str, bool, str], None] = _unheard
         self.is_holding = True
         self.touched: Counter[str] = Counter()
         self.last_ns: dict[str, int] = {}
@@ -126,6 +131,11 @@ class Intake(RowBuffer):
             self._revisions.bar(*candle)
         else:
             self.bar(*candle)
+
+    def status(self, symbol: str, trades: bool, reason: str) -> None:
+        """A symbol is halted, or trades again."""
+        if symbol in self._numbers:
+            self.on_status(symbol, trades, reason)
 
     def take_revisions(self) -> list[MarketBlock]:
         return self._revisions.take() if self._revisions.rows else []

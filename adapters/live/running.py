@@ -10,6 +10,7 @@ from adapters.cleaning import Cleaner
 from adapters.live.hosts import ForbiddenHostError
 from adapters.live.keeper import Keeper
 from adapters.live.recovery import Recovery
+from adapters.live.symbol_watch import SymbolWatch
 from adapters.live.watch import Watch
 from engine.live.ports import Clock, FeedRefusedError, FeedReport
 
@@ -25,6 +26,7 @@ class Running:
     recovery: Recovery
     keeper: Keeper
     watch: Watch
+    symbols: SymbolWatch
 
     async def run(self) -> None:
         """Until cancelled, or until the venue refuses for good."""
@@ -32,7 +34,8 @@ class Running:
         keeper.outlet.say(keeper.status.begin(self.clock.now_ns()))
         try:
             async with asyncio.TaskGroup() as tasks:
-                for beside in (keeper.outlet.run(), watch.run(), watch.measure(), watch.probe(), keeper.recover()):
+                looking = watch.run(), watch.measure(), watch.probe(), self.symbols.run()
+                for beside in (keeper.outlet.run(), *looking, keeper.recover()):
                     tasks.create_task(beside)
                 await keeper.run(self.http)
         except* (FeedRefusedError, ForbiddenHostError) as group:
@@ -51,7 +54,9 @@ class Running:
             stale_after_ns=self.watch.stale_after_ns, received=intake.received, applied=outlet.applied,
             duplicates=intake.duplicates + repeats, conflated=intake.conflated, withheld=withheld,
             gaps=self.recovery.gaps, reconnects=max(0, self.keeper.reconnects),
-            malformed=intake.counts["malformed_frame"], skew_ns=self.watch.skew.offset_ns,
+            malformed=intake.counts["malformed_frame"],
+            unknown=intake.counts["unknown_message"] + intake.counts["unwanted_symbol"],
+            skew_ns=self.watch.skew.offset_ns,
         )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from adapters.live.recovery import Recovery
 from adapters.live.rest import Rest
 from adapters.live.running import Running
 from adapters.live.settings import FeedSettings
+from adapters.live.symbol_watch import SymbolWatch
 from adapters.live.venue import Venue, Wanted
 from adapters.live.watch import Watch
 from adapters.venue_metadata import MetadataError, recognised
@@ -52,6 +53,7 @@ class LiveSession:
         self._seen: dict[str, Seen] = {}
         self._seams: dict[str, list[int]] = {}
         self._running: Running | None = None
+        self._known: VenueMetadata | None = None
 
     async def open(self) -> VenueMetadata | None:
         async with aiohttp.ClientSession() as http:
@@ -65,7 +67,8 @@ class LiveSession:
             except LostError as lost:
                 raise FeedUnreachableError(f"{self.name}: {lost}") from None
         try:
-            return recognised(self._venue.name, told) if told else None
+            self._known = recognised(self._venue.name, told) if told else None
+            return self._known
         except MetadataError as error:
             raise FeedUnreachableError(f"{self.name}: {error}") from None
 
@@ -99,6 +102,12 @@ class LiveSession:
             self._running = self._assembled(http, inbox, wanted, feed)
             await self._running.run()
 
+    def change(self, settings: FeedSettings) -> None:
+        """How long it may be silent; of the rest only a new session takes notice."""
+        self._settings = settings
+        if self._running is not None:
+            self._running.watch.change(settings)
+
     def report(self) -> FeedReport:
         if self._running is None:
             return FeedReport(name=self.name, state=State.RECOVERING.value, reason="not started", since_ns=NEVER_NS)
@@ -109,7 +118,7 @@ class LiveSession:
         wanted = Wanted(self.symbols, self.kind, self.timeframe, quotes=settings.quotes)
         consecutive = venue.consecutive and self.kind == "trades"
         intake = Intake(numbers, feed, wanted.kinds, consecutive=consecutive)
-        cleaner = Cleaner(numbers, settings.cleaning, source=self.name)
+        cleaner = Cleaner(numbers, settings.cleaning, source=self.name, tables=len(numbers))
         outlet, status = Outlet(inbox, intake, cleaner), Status(feed)
         recovery = Recovery(
             venue, rest, intake, outlet, settings, clock, feed=feed, seen=self._seen, seams=self._seams
@@ -119,7 +128,8 @@ class LiveSession:
             venue, settings, clock, intake, outlet, status, recovery,
         )  # fmt: skip
         watch = Watch(venue, rest, settings, clock, keeper, cleaner, feed)
-        return Running(http, clock, cleaner, recovery, keeper, watch)
+        symbols = SymbolWatch(venue, rest, settings, clock, intake, outlet, self._known)
+        return Running(http, clock, cleaner, recovery, keeper, watch, symbols)
 
     def _rest(self, http: aiohttp.ClientSession) -> Rest:
         return Rest(http, self._venue.rest_url, self._venue.name, self._mode, self._clock)

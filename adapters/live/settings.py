@@ -32,6 +32,7 @@ class FeedSettings(BaseModel):
     lateness_ms      how long a bar waits for rows; heartbeats lag the venue's clock as much
     rotate_h         a new connection is opened before the venue ends the old one
     recover_s        how long history may take before a gap is given up
+    refresh_s        how often the venue is asked whether its instruments are still what they were
     skew_limit_s     beyond it the venue's clock and ours disagree too much to trade
     """
 
@@ -58,6 +59,7 @@ class FeedSettings(BaseModel):
     recover_s: float = Field(default=30.0, gt=0)
     skew_s: float = Field(default=300.0, gt=0)
     skew_limit_s: float = Field(default=5.0, gt=0)
+    refresh_s: float = Field(default=3_600.0, gt=0)
     calendar: str = ""
     history_bars: int = Field(default=3_000, ge=0, le=100_000)
     seed: int = 0
@@ -100,20 +102,26 @@ def settings_of(table: Table) -> FeedSettings:
         return FeedSettings(
             name=table.name, kind=table.kind, symbols=table.symbols, data="bars", timeframe=table.timeframe,
             seed=table.seed, speed=table.speed, lateness_ms=table.lateness_ms, history_bars=table.history_bars,
+            **_bounds(table.stale_after_s("bars")),
         )  # fmt: skip
     data = "trades" if "trades" in table.channels else "bars"
     if data not in table.channels:
         raise ValueError(f"feeds.{table.name}: channels must have trades or bars, was {', '.join(table.channels)}")
     limit_s = table.stale_after_s("trades" if data == "trades" else "bars")
-    ceiling_s = NEVER_STALE_S if limit_s is None else limit_s
     given: dict[str, Any] = {
         "name": table.name, "kind": table.kind, "symbols": table.symbols, "data": data,
         "timeframe": (_timeframe(table) if data == "bars" else ""), "quotes": "quotes" in table.channels,
-        "stream_url": table.url, "rest_url": table.rest_url, "stale_ceiling_s": ceiling_s,
-        "stale_floor_s": min(STALE_FLOOR_S, ceiling_s) if limit_s is not None else NEVER_STALE_S,
+        "stream_url": table.url, "rest_url": table.rest_url,
         "lateness_ms": max(table.lateness_ms, BARS_LATENESS_MS) if data == "bars" else table.lateness_ms,
     }  # fmt: skip
-    return FeedSettings(**given, **_own(table))
+    return FeedSettings(**given, **_bounds(limit_s), **_own(table))
+
+
+def _bounds(limit_s: float | None) -> dict[str, Any]:
+    """Of a silence: a busy symbol is late sooner than the limit says, none later."""
+    if limit_s is None:
+        return {"stale_floor_s": NEVER_STALE_S, "stale_ceiling_s": NEVER_STALE_S}
+    return {"stale_floor_s": min(STALE_FLOOR_S, limit_s), "stale_ceiling_s": limit_s}
 
 
 def _timeframe(table: AlpacaFeed | CcxtFeed | DirectFeed) -> str:

@@ -9,7 +9,7 @@ from adapters.cleaning import Cleaner
 from adapters.live.keeper import Keeper
 from adapters.live.lost import LostError
 from adapters.live.rest import Rest
-from adapters.live.settings import FeedSettings
+from adapters.live.settings import NEVER_STALE_S, FeedSettings
 from adapters.live.venue import Venue
 from engine.blocks import Int64
 from engine.calendars import sessions_of
@@ -62,7 +62,16 @@ class Watch:
 
     @property
     def stale_after_ns(self) -> int:
-        return self._freshness.limit_ns(self._heartbeat_symbol)
+        """0 where silence is no alarm."""
+        is_watched = self._settings.stale_ceiling_s < NEVER_STALE_S
+        return self._freshness.limit_ns(self._heartbeat_symbol) if is_watched else 0
+
+    def change(self, settings: FeedSettings) -> None:
+        """How long to wait for what, from the next look on."""
+        self._settings = settings
+        self._freshness.change(
+            floor_ns=int(settings.stale_floor_s * NS_PER_S), ceiling_ns=int(settings.stale_ceiling_s * NS_PER_S)
+        )
 
     async def run(self) -> None:
         """Looks at everything every `tick_s`, until cancelled."""

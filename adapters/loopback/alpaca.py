@@ -1,5 +1,6 @@
 """A loopback Alpaca: the market data stream v2 in JSON and in msgpack, and the REST history beside it."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -27,7 +28,10 @@ BINARY: Final = "application/msgpack"
 
 
 class AlpacaVenue(LoopbackVenue):
-    """`plan` is the symbols that may be subscribed to; None is all. `one_at_a_time` refuses a second connection."""
+    """`plan` is the symbols that may be subscribed to; None is all. `one_at_a_time` refuses a second connection.
+
+    Bars leave `bar_delay_s` after their end. `key` is the one that it takes now.
+    """
 
     def __init__(
         self, symbols: Sequence[str] = ("AAPL", "SPY"), *, seed: int = 0, rate: float = 100.0,
@@ -35,7 +39,9 @@ class AlpacaVenue(LoopbackVenue):
     ) -> None:  # fmt: skip
         super().__init__(symbols, seed=seed, rate=rate, clock=clock, history=history)
         self.plan: frozenset[str] | None = None
-        self.bar_delay_s = 0.5
+        self.key = KEY
+        self.bar_delay_s = 0.0
+        self._late: set[asyncio.Task[None]] = set()
         self._one_at_a_time = one_at_a_time
 
     def routes(self) -> list[web.RouteDef]:
@@ -81,6 +87,18 @@ class AlpacaVenue(LoopbackVenue):
                 one.offer(_outgoing(one, "quotes", made.symbol, 0, _quote(made)))
 
     def publish_closed(self, first_ms: int, last_ms: int) -> None:
+        if not self.bar_delay_s:
+            self._publish_closed(first_ms, last_ms)
+            return
+        late = asyncio.create_task(self._publish_late(first_ms, last_ms))
+        self._late.add(late)
+        late.add_done_callback(self._late.discard)
+
+    async def _publish_late(self, first_ms: int, last_ms: int) -> None:
+        await self.clock.sleep(self.bar_delay_s)
+        self._publish_closed(first_ms, last_ms)
+
+    def _publish_closed(self, first_ms: int, last_ms: int) -> None:
         for symbol, listing in self.market.listings.items():
             for candle in listing.candles(60_000, first_ms, last_ms - 60_000):
                 if candle.trades:
@@ -94,13 +112,22 @@ class AlpacaVenue(LoopbackVenue):
                 told = {"T": "u" if updated else "b", "S": symbol, **_bar(candle, one.streams["codec"] == "msgpack")}
                 one.offer(_outgoing(one, channel, symbol, 0, _unchanged(told)))
 
+    def suspend(self, symbol: str, *, on: bool = True, tell: bool = True) -> None:
+        """A halt, told or not: as of tape C."""
+        super().suspend(symbol, on=on)
+        code, text = ("H", "Trading Halt") if on else ("T", "Trading Resumption")
+        told = {"T": "s", "S": symbol, "sc": code, "sm": text, "rc": "T12", "rm": "News", "t": iso(self.clock.now_ns())}
+        for one in self.connections if tell else ():
+            if f"statuses/{symbol}" in one.streams:
+                self._say(one, told)
+
     def _log_in(self, connection: Connection, asked: dict[str, Any]) -> None:
         if self.faults.strike("conn_limit") or (self._one_at_a_time and len(self.connections) > 1):
             self._refuse(connection, 406, "connection limit exceeded")
-        elif (asked.get("key"), asked.get("secret")) != (KEY, SECRET):
+        elif (asked.get("key"), asked.get("secret")) != (self.key, SECRET):
             self._refuse(connection, 402, "auth failed")
         else:
-            connection.streams["user"] = KEY
+            connection.streams["user"] = self.key
             self._say(connection, {"T": "success", "msg": "authenticated"})
 
     def _subscribe(self, connection: Connection, asked: dict[str, Any], *, subscribe: bool) -> None:
@@ -140,7 +167,7 @@ class AlpacaVenue(LoopbackVenue):
         refusal = await self.refused(request)
         if refusal is not None:
             return refusal
-        if (request.headers.get("APCA-API-KEY-ID"), request.headers.get("APCA-API-SECRET-KEY")) != (KEY, SECRET):
+        if (request.headers.get("APCA-API-KEY-ID"), request.headers.get("APCA-API-SECRET-KEY")) != (self.key, SECRET):
             return web.json_response({"code": 40110000, "message": "request is not authorized"}, status=401)
         symbols = [one for one in request.query.get("symbols", "").split(",") if one in self.market.listings]
         rows = [(symbol, row) for symbol in sorted(symbols) for row in rows_of(symbol, request)]

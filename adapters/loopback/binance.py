@@ -19,14 +19,24 @@ MOST_ROWS: Final = 1_000
 
 
 class BinanceVenue(LoopbackVenue):
-    """Streams: `<symbol>@trade`, `@aggTrade`, `@bookTicker`, `@kline_<interval>`."""
+    """Streams: `<symbol>@trade`, `@aggTrade`, `@bookTicker`, `@kline_<interval>`.
+
+    `ticks` are the tick sizes that have changed.
+    """
 
     def __init__(
         self, symbols: Sequence[str] = ("BTCUSDT", "ETHUSDT"), *, seed: int = 0, rate: float = 100.0,
         clock: Clock | None = None, history: int = 1_500,
     ) -> None:  # fmt: skip
         super().__init__(symbols, seed=seed, rate=rate, clock=clock, history=history)
+        self.ticks: dict[str, str] = {}
+        self._gone: set[str] = set()
         self._updates = 0
+
+    def delist(self, symbol: str) -> None:
+        """It does not trade any more and is not listed; history is still there."""
+        self.suspend(symbol)
+        self._gone.add(symbol)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -110,7 +120,13 @@ class BinanceVenue(LoopbackVenue):
 
     async def _exchange_info(self, request: web.Request) -> web.Response:
         refusal = await self.refused(request)
-        symbols = [_symbol_info(symbol) for symbol in self.market.listings]
+        asked = msgspec.json.decode(request.query.get("symbols", "[]"), type=list[str]) or list(self.market.listings)
+        if not all(symbol in self.market.listings and symbol not in self._gone for symbol in asked):
+            return refusal or _unknown_symbol()
+        symbols = [
+            _symbol_info(one, self.ticks.get(one, ""), "BREAK" if one in self.market.suspended else "TRADING")
+            for one in asked
+        ]
         told = {"timezone": "UTC", "serverTime": self.now_ms, "rateLimits": [], "exchangeFilters": []}
         return refusal or web.json_response({**told, "symbols": symbols})
 
@@ -221,11 +237,11 @@ def _rest_aggregate(made: Print) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _symbol_info(symbol: str) -> dict[str, object]:
+def _symbol_info(symbol: str, changed_tick: str, status: str) -> dict[str, object]:
     quote = next((one for one in ("USDT", "USDC", "USD", "BTC") if symbol.endswith(one)), symbol[-3:])
-    tick = f"{10**-DECIMALS:.{DECIMALS}f}"
+    tick = changed_tick or f"{10**-DECIMALS:.{DECIMALS}f}"
     return {
-        "symbol": symbol, "status": "TRADING", "baseAsset": symbol.removesuffix(quote), "baseAssetPrecision": 8,
+        "symbol": symbol, "status": status, "baseAsset": symbol.removesuffix(quote), "baseAssetPrecision": 8,
         "quoteAsset": quote, "quotePrecision": 8, "quoteAssetPrecision": 8, "orderTypes": ["LIMIT", "MARKET"],
         "icebergAllowed": True, "ocoAllowed": True, "isSpotTradingAllowed": True, "isMarginTradingAllowed": False,
         "filters": [

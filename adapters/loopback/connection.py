@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
@@ -64,6 +65,9 @@ class Connection:
             return
         if self._strike("gap", message):
             return
+        fault = self._strike("strange", message)
+        if fault is not None:
+            self.say(fault.value)
         fault = self._strike("insert", message)
         if fault is not None:
             self._send(message, message.write(_price(message, fault)), genuine=False)
@@ -90,7 +94,9 @@ class Connection:
                 if self.is_dead:
                     continue
                 if message.type == WSMsgType.PING:
-                    await self.socket.pong(message.data)
+                    # Whoever asked may be gone by now.
+                    with suppress(ConnectionError):
+                        await self.socket.pong(message.data)
                 elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     answer(self, message)
             writer.cancel()

@@ -24,6 +24,7 @@ ACTIONS: Final = {
     "delay": "sends a message `seconds` later",
     "mutate": "writes `value` in place of the price, or the price times `factor` without one",
     "insert": "sends a message twice, the first time with the price as `mutate` would write it",
+    "strange": "sends `value` before a message: what no client was ever told of",
     "conn_limit": "says that another connection is open already",
     "no_ack": "does not answer subscriptions",
 }

@@ -126,12 +126,14 @@ class LoopbackMarket:
     def __init__(self, symbols: Sequence[str], seed: int, start_ms: int, history: int = 1_500) -> None:
         self.start_ms = start_ms
         self.listings = {symbol: Listing(symbol, str(seed), start_ms, history) for symbol in symbols}
+        self.suspended: set[str] = set()
         self._symbols = list(symbols)
         self._draw = random.Random(seed)  # noqa: S311
 
     def make(self, count: int, now_ms: int) -> list[Print]:
+        """What would have been of a symbol that is suspended is nobody's."""
         choices = self._draw.choices(self._symbols, k=count)
-        return [self.listings[symbol].trade(now_ms) for symbol in choices]
+        return [self.listings[symbol].trade(now_ms) for symbol in choices if symbol not in self.suspended]
 
 
 def _extended(minute: Candle, made: Print) -> Candle:

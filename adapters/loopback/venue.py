@@ -99,6 +99,10 @@ class LoopbackVenue(ABC):
         """Nothing trades while on."""
         self._halted = on
 
+    def suspend(self, symbol: str, *, on: bool = True) -> None:
+        """One symbol does not trade while on."""
+        (self.market.suspended.add if on else self.market.suspended.discard)(symbol)
+
     def trade(self, symbol: str, *, age_ms: int = 0) -> Print:
         """One trade now, or reported now that was made before."""
         made = self.market.listings[symbol].trade(self.now_ms - age_ms)

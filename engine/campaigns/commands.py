@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from engine.campaigns import positions
 from engine.campaigns.book import CampaignBook
 from engine.campaigns.state import Bracket, Campaign
-from engine.messages import Command, Message
+from engine.messages import Command, Message, SymbolStatus
 
 ALL = "all"
 ENTRY = "/ENTRY"
@@ -24,6 +24,14 @@ def obey(book: CampaignBook, command: Command) -> Iterator[Message]:
     if act is not None:
         book.advance(command.time_ns)
         yield from act(book, command)
+
+
+def withdraw(book: CampaignBook, status: SymbolStatus) -> Iterator[Message]:
+    """A symbol that cannot be bought now: its entries that wait to fill are taken back."""
+    book.advance(status.time_ns)
+    for campaign, bracket in _waiting(book) if status.holds else ():
+        if campaign.symbol == status.symbol:
+            yield from positions.ask_cancel(book, campaign, bracket, cause=f"{status.cause}: {status.reason}")
 
 
 def _cancel(book: CampaignBook, command: Command) -> Iterator[Message]:

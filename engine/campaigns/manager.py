@@ -37,6 +37,7 @@ from engine.messages import (
     PhaseChange,
     Rejected,
     StrategyMark,
+    SymbolStatus,
     Watched,
 )
 from engine.ports import Item, Strategy
@@ -49,7 +50,7 @@ ENDINGS: dict[type[Message], str] = {
     NotSent: "not sent",
 }
 
-HEARD = frozenset((Detections, Watched, Fill, Accepted, Command, *ENDINGS))
+HEARD = frozenset((Detections, Watched, Fill, Accepted, Command, SymbolStatus, *ENDINGS))
 """What may move a campaign."""
 
 
@@ -118,6 +119,8 @@ class CampaignManager:
             yield from positions.on_accepted(self._book, message.order_id)
         elif isinstance(message, Command):
             yield from commands.obey(self._book, message)
+        elif isinstance(message, SymbolStatus):
+            yield from commands.withdraw(self._book, message)
         else:
             assert isinstance(message, Rejected | Cancelled | Expired | NotSent)
             self._book.advance(message.time_ns)

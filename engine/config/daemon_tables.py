@@ -211,7 +211,11 @@ class LiveSettings(Table):
         json_schema_extra=LIVE,
     )
     loop_halt_ms: int = Field(
-        default=2_000, ge=100, le=60_000, description="A loop silent for this long kills entries."
+        default=2_000,
+        ge=100,
+        le=60_000,
+        description="A loop silent for this long kills entries.",
+        json_schema_extra=LIVE,
     )
     rss_limit_mb: int = Field(
         default=2_000, ge=100, le=1_000_000, description="Memory at 80 % of this stops entries.", json_schema_extra=LIVE

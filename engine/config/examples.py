@@ -66,7 +66,7 @@ def live_example() -> str:
     tables["run"] |= {"mode": "live", "on_start": "paused"}
     tables["instruments"]["default"] |= LIVE_STOCKS
     tables |= {
-        "account": {"broker": "alpaca", "credentials": "alpaca"}, "feeds": [ALPACA], "protections": [DAILY_LOSS],
+        "account": {"broker": "alpaca", "credentials": "orders"}, "feeds": [ALPACA], "protections": [DAILY_LOSS],
         "monitor": {"listen": "127.0.0.1:8787", "token_file": "{config}/secrets/monitor_token"},
     }  # fmt: skip
     return written(tables, LIVE_HEAD)

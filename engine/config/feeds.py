@@ -9,6 +9,7 @@ from engine.config.table import LIVE, Table
 from engine.timeframes import TIMEFRAMES, check_timeframe
 
 MOST_SYMBOLS = 2_000
+LEAST_STALE_S = 0.001
 MOST_STALE_S = 86_400.0 * 7
 """A week: a limit beyond it is a unit gone wrong; `off` says never."""
 
@@ -26,8 +27,8 @@ def span_s(text: str) -> float | None:
     if found is None:
         raise ValueError('must be a time such as "15s", "2m", "1h", or "off"')
     seconds = float(found[1]) * _SECONDS[found[2]]
-    if not 0 < seconds <= MOST_STALE_S:
-        raise ValueError(f"must be more than 0 and at most {MOST_STALE_S / 86_400:.0f} days")
+    if not LEAST_STALE_S <= seconds <= MOST_STALE_S:
+        raise ValueError(f"must be 1 ms to {MOST_STALE_S / 86_400:.0f} days")
     return seconds
 
 

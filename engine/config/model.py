@@ -108,7 +108,20 @@ def _mode_rules(config: Config) -> list[tuple[str, str]]:
         found.append(("feeds", f"at least one is needed for run.mode = {config.run.mode}"))
     if config.run.mode == "paper" and config.account is not None and config.account.broker != "paper":
         found.append(("account.broker", "must be paper while run.mode is paper: a real account needs run.mode = live"))
+    found += _shared(config)
     return found + (_live_rules(config) if config.run.mode == "live" else [])
+
+
+def _shared(config: Config) -> list[tuple[str, str]]:
+    """One source for each symbol: trades of two venues would be bars of neither, and one may be stale."""
+    first: dict[str, str] = {}
+    found = []
+    for place, feed in enumerate(config.feeds):
+        for symbol in feed.symbols:
+            if symbol in first:
+                found.append((f"feeds.{place}.symbols", f"{symbol} is in {first[symbol]} already: one feed a symbol"))
+            first.setdefault(symbol, feed.name)
+    return found
 
 
 def _live_rules(config: Config) -> list[tuple[str, str]]:

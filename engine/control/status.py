@@ -193,7 +193,7 @@ class LaneView(View, frozen=True, kw_only=True):
 
 
 class StageTime(View, frozen=True, kw_only=True):
-    """How long a stage has held an item of late, in microseconds."""
+    """How long a hop or a stage takes; `items` since the session began, the quantiles of the last minute or two."""
 
     stage: str
     items: int
@@ -209,8 +209,8 @@ class QueuesView(View, frozen=True, kw_only=True):
 class Status(View, frozen=True, kw_only=True):
     """`feed_is_simulated` and `venue_is_simulated` are what a person must never have to guess.
 
-    `blockers` is empty exactly when an entry could be approved now. `digest` covers the decisions
-    so far. `line_time` is the time that all feeds have proven.
+    `blockers` is empty exactly when an entry could be approved now; `untradable` says of which symbols none could.
+    `digest` covers the decisions so far. `line_time` is the time that all feeds have proven.
     """
 
     version: int = STATUS_VERSION
@@ -221,6 +221,7 @@ class Status(View, frozen=True, kw_only=True):
     account: str
     state: SessionState
     blockers: tuple[Blocker, ...]
+    untradable: tuple[Blocker, ...] = ()
     kill_level: KillLevel = KillLevel.NONE
     kill_reason: str = ""
     paused_by: str = ""

@@ -16,7 +16,6 @@ from engine import exits
 from engine.config import Settled, parse, shipped
 from engine.config.written import written
 from engine.config_command import settled
-from engine.control.target import Outcome
 from engine.exits import ExitError
 from engine.live.ports import Clock
 from engine.paths import CONFIG_NAME, Paths, find_paths
@@ -64,8 +63,9 @@ async def beside_venue(seed: int, found: Settled, clock: Clock, engine: Engine) 
         await engine(_with_feed(found, venue.stream_url, venue.rest_url))
 
 
-def not_reread() -> Outcome:
-    return Outcome(exits.REFUSED, "a run of chaos keeps its configuration")
+def not_reread() -> Settled:
+    """Raises ExitError."""
+    raise ExitError(exits.REFUSED, "a run of chaos keeps its configuration")
 
 
 def _with_feed(found: Settled, url: str, rest_url: str) -> Settled:

@@ -7,6 +7,7 @@ becomes Health facts, on which the gate refuses entries.
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ from engine.config import Config, ConfigError, Problem, Settled, problems
 from engine.control import killfile
 from engine.control.server import ControlServer
 from engine.control.status import KillLevel, QueuesView, SessionState
-from engine.control.target import OperatorCommand, Outcome
+from engine.control.target import OperatorCommand
 from engine.ingress import IngressClosedError
 from engine.live import views
 from engine.live.machine import MS_NS, Machine
 from engine.live.opening import nothing
 from engine.live.ports import Clock, LiveFeed
 from engine.live.read_model import ReadModel
+from engine.live.reloading import Prepare, Reloading
 from engine.live.self_check import SelfCheckError, checked
 from engine.live.session import LiveParts, LiveSession
 from engine.live.stream import SOCKET_NAME, EngineStream
@@ -66,28 +68,39 @@ def build_feeds(config: Config, clock: Clock, secrets: object) -> list[LiveFeed]
     return feeds
 
 
+def adjust_feeds(feeds: Sequence[LiveFeed], config: Config) -> None:
+    """The limits of silence of the configuration, for feeds that run."""
+    adapters: Any = import_module("adapters.live")
+    for feed, table in zip(feeds, config.feeds, strict=True):
+        adapters.adjust(feed, table)
+
+
 @dataclass(slots=True)
 class Daemon:
-    """One engine: `run` returns when it has ended cleanly. `reread` reads the configuration again, `monitor` is the
-    command of the page's process, () for none."""
+    """One engine: `run` returns when it has ended cleanly. `reread` settles the configuration again, `monitor` is the
+    command of the page's process, () for none. `adopt` and `anew` are those of `open_line`."""
 
     settled: Settled
     paths: Paths
     clock: Clock
     logs: LogBook
     notifier: Notifier
-    reread: Callable[[], Outcome]
+    reread: Callable[[], Settled]
     adopt: bool = False
     monitor: Sequence[str] = ()
+    anew: bool = False
     session: LiveSession = field(init=False)
     target: EngineTarget = field(init=False)
     machine: Machine = field(init=False)
     stream: EngineStream = field(init=False)
     store: ReadModel | None = field(init=False)
+    around: Beside = field(init=False)
     _watch: LoopWatch = field(init=False)
+    _hung_up: anyio.Event = field(default_factory=anyio.Event)
 
     @property
     def config(self) -> Config:
+        """What holds now: a reload changes it."""
         return self.settled.config
 
     @property
@@ -103,6 +116,8 @@ class Daemon:
             await self.session.begin()
             self.target.recovered()
             log.info("session_begins", mode=self.config.run.mode, tape=str(self.session.opened.tape.path))
+            if self.session.opened.instead:
+                log.warning("tape_begun_anew", reason=self.session.opened.instead)
             await around.enter_async_context(ControlServer(self.target, self.paths.socket, self.logs))
             self._watch.start()
             around.callback(self._watch.stop)
@@ -112,6 +127,7 @@ class Daemon:
                 beside.start_soon(self._measure)
                 beside.start_soon(self._begin_trading)
                 beside.start_soon(self._check_days)
+                beside.start_soon(self._obey_hang_ups)
                 await self.session.run()
                 await self._let_store_end()
                 # From here on the loop only waits for others to end: silence is no stall.
@@ -130,8 +146,7 @@ class Daemon:
             opened.session.start, opened.session.table.all, run=run, status=self.target.status, queues=self._queues
         )
         beside.start_soon(self.stream.run)
-        around = Beside(self.config, self.settled.secrets, self.target, self.clock, self.directory)
-        beside.start_soon(around.run)
+        beside.start_soon(self.around.run)
         if self.monitor and self.config.monitor is not None:
             beside.start_soon(keep_running, "monitor", self.monitor, self.clock)
 
@@ -163,8 +178,21 @@ class Daemon:
         sinks: list[Sink] = [self.stream, *([self.store] if self.store else [])]
         prepare = self.store.open if self.store else nothing
         tapes = Tapes(self.directory / "tapes")
-        self.session = LiveSession(LiveParts(self.config, feeds, tapes, self.clock, sinks, prepare, self.adopt))
-        self.target = EngineTarget(self.session, self.config, self.paths, self.reread, self.machine.view)
+        parts = LiveParts(self.config, feeds, tapes, self.clock, sinks, prepare, self.adopt, self.anew)
+        self.session = LiveSession(parts)
+        reloading = Reloading(self.session, lambda: self.settled, self.reread, self._reloadable(feeds))
+        self.target = EngineTarget(self.session, self.config, self.paths, reloading.obey, self.machine.view)
+        self.around = Beside(self.settled, self.target, self.clock, self.directory)
+
+    def _reloadable(self, feeds: Sequence[LiveFeed]) -> list[Prepare]:
+        """What takes settings while it runs."""
+        return [
+            lambda held: partial(self.logs.change, held.config.log, tuple(held.secrets)),
+            lambda held: partial(self.machine.change, held.config.live),
+            lambda held: partial(adjust_feeds, feeds, held.config),
+            lambda held: self.around.prepared(held),
+            lambda held: partial(setattr, self, "settled", held),
+        ]
 
     async def _begin_trading(self) -> None:
         """When history is through: what stood before the start stands again, then entries are possible."""
@@ -193,7 +221,7 @@ class Daemon:
                     await self.session.inbox.control(health)
             # A disk that takes nothing is told by the tape; the decisions wait.
             with suppress(TapeError):
-                self.session.opened.decisions.sync()
+                await anyio.to_thread.run_sync(self.session.opened.decisions.sync)
             if killfile.requested(self.paths.runtime) and self.target.kill_level is KillLevel.NONE:
                 await self._order("kill", KillLevel.ENTRIES, "file", "a KILL file was put into the runtime directory")
             self.notifier.status(self._told())
@@ -226,6 +254,12 @@ class Daemon:
             tapes.forget(old)
             log.info("tape_forgotten", tape=str(old), keep_days=self.config.tape.keep_days)
 
+    async def _obey_hang_ups(self) -> None:
+        while True:
+            await self._hung_up.wait()
+            self._hung_up = anyio.Event()
+            await self._order("reload", "", "SIGHUP", "")
+
     async def _order(self, name: str, argument: str, operator: str, reason: str) -> None:
         outcome = await self.target.submit(OperatorCommand(name, argument, operator, reason))
         structlog.get_logger().warning("command", name=name, argument=argument, by=operator, outcome=outcome.message)
@@ -240,11 +274,11 @@ class Daemon:
     def _stopped(self, signal: str) -> None:
         structlog.get_logger().info("stopping", signal=signal)
         self.target.state = SessionState.STOPPING
-        self.session.stop()
+        self.session.stop(self.config.live.drain_s)
 
     def _reloaded(self, signal: str) -> None:
-        outcome = self.reread()
-        structlog.get_logger().info("reloaded", signal=signal, outcome=outcome.message)
+        """SIGHUP: a command as any other, as soon as the loop gets to it."""
+        self._hung_up.set()
 
     def _killed(self, signal: str) -> None:
         """SIGUSR2: the kill file is there before anything else; the next measurement makes a command of it."""

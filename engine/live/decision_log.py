@@ -5,6 +5,7 @@ at, or half a line; they are cut off, and recovery writes them again.
 """
 
 import os
+import threading
 from contextlib import closing
 from errno import ENOSPC
 from pathlib import Path
@@ -23,9 +24,11 @@ def decisions_of(tape: Path) -> Path:
 
 
 class DecisionLog:
-    """A sink of the Tap. `count` numbers the decisions of the tape so far."""
+    """A sink of the Tap. `count` numbers the decisions of the tape so far. Only `sync` may be called by a thread
+    beside the one that writes."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._file: IO[bytes] | None = None
         self._waiting: list[bytes] = []
         self._good_bytes = 0
@@ -60,9 +63,27 @@ class DecisionLog:
 
         Raises TapeError when the disk takes nothing; what waits is written the next time, and no line twice.
         """
-        if self._file is None or not self._waiting:
+        with self._lock:
+            self._sync()
+
+    def close(self) -> None:
+        """Raises TapeError as `sync`; the file is released in any case."""
+        with self._lock:
+            if self._file is None:
+                return
+            with closing(self._file):
+                try:
+                    self._sync()
+                finally:
+                    self._file = None
+                    self._waiting.clear()
+
+    def _sync(self) -> None:
+        # What is written meanwhile waits for the next time.
+        waiting = self._waiting[:]
+        if self._file is None or not waiting:
             return
-        data = b"".join(self._waiting)
+        data = b"".join(waiting)
         with naming(Path(self._file.name), "write decisions"):
             try:
                 written = self._file.write(data)
@@ -73,18 +94,7 @@ class DecisionLog:
                 self._file.truncate(self._good_bytes)
                 raise
         self._good_bytes += len(data)
-        self._waiting.clear()
-
-    def close(self) -> None:
-        """Raises TapeError as `sync`; the file is released in any case."""
-        if self._file is None:
-            return
-        with closing(self._file):
-            try:
-                self.sync()
-            finally:
-                self._file = None
-                self._waiting.clear()
+        del self._waiting[: len(waiting)]
 
 
 def _end_of(file: IO[bytes], lines: int) -> int:

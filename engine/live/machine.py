@@ -38,6 +38,13 @@ class Machine:
         self._lag_ns = 0
         self._logs_dropped = 0
 
+    def change(self, settings: LiveSettings) -> None:
+        """Other limits, from the next measurement on."""
+        self._settings = settings
+        self._rss.limit_mb = settings.rss_limit_mb
+        self._watch.limit_ns = settings.loop_stall_ms * MS_NS
+        self._watch.halt_ns = settings.loop_halt_ms * MS_NS
+
     def beat(self) -> None:
         """The loop lives; a process that stood still as a whole, or a clock that was set, is remembered."""
         self._lag_ns = max(0, self._watch.beat() - self._pace_ns)

@@ -24,10 +24,9 @@ from engine.live.ports import LiveFeed, Seen
 from engine.live.tapes import Tapes, day_of, epoch
 from engine.messages import SessionStart
 from engine.replay import check_instruments, header, state_of, states_of
-from engine.session import Session, definitions, detect_on, lateness_ns
+from engine.session import Session, definitions, session_start
 from engine.tap import Sink
 from engine.tape import TapeHeader, TapeMismatch, TapeReader, TapeWriter, continue_tape, create_tape
-from engine.timeframes import TIMEFRAMES, sorted_timeframes
 
 SEEN_ROWS = 200_000
 """How far back a recovery looks for the last row of each symbol."""
@@ -63,7 +62,7 @@ class OpenLine:
 
     `begun` says that no history and no live row is on the tape yet: what the opening facts of `session` still hold
     is to be pushed, then history. `seen` are the last rows of the tape by symbol, `replayed` the rows that recovery
-    took through the line.
+    took through the line. `instead` says why the latest tape was not gone on with, where a new one was begun.
     """
 
     line: Line
@@ -73,6 +72,7 @@ class OpenLine:
     begun: bool
     seen: Mapping[str, Seen]
     replayed: int = 0
+    instead: str = ""
 
     @property
     def day(self) -> int:
@@ -96,41 +96,55 @@ def plan(config: Config, feeds: Sequence[LiveFeed], known: Sequence[VenueMetadat
     """Raises ConfigError, InstrumentError, CalendarError."""
     table = InstrumentTable(one.instrument for one in definitions(config, feeds, known))
     calendars = calendars_of(table.all, now_ns)
-    start = SessionStart(
-        time_ns=now_ns,
-        mode=config.run.mode,
-        feeds=tuple(feed.name for feed in feeds),
-        timeframes=sorted_timeframes((*TIMEFRAMES, *config.run.timeframes)),
-        symbols=table.symbols,
-        cash=config.run.cash,
-        currency=config.run.currency,
-        detect_on=detect_on(config, feeds),
-        lateness_ns=lateness_ns(config, feeds),
-        sessions=tuple(one.identity for one in calendars),
-        trades_from_ns=now_ns,
-    )
+    start = session_start(config, feeds, table, calendars, now_ns)
+    start = msgspec.structs.replace(start, trades_from_ns=now_ns)
     return Plan(config, Session(start, table, (start, *table.all), calendars))
 
 
 def open_line(
-    planned: Plan, tapes: Tapes, sinks: Sequence[Sink] = (), prepare: Prepare = nothing, *, adopt: bool = False
+    planned: Plan,
+    tapes: Tapes,
+    sinks: Sequence[Sink] = (),
+    prepare: Prepare = nothing,
+    *,
+    adopt: bool = False,
+    anew: bool = False,
 ) -> OpenLine:
     """Go on with the latest tape, or begin the first. `prepare` is called before anything reaches the sinks.
 
     Raises TapeMismatch when the latest tape is of another build, lock file, configuration, feeds or
     instruments, TapeError when it is damaged. With `adopt` a tape of another build, lock file or configuration
-    that ended clean is followed by a new one, which opens with the state that it ended in.
+    that ended clean is followed by a new one, which opens with the state that it ended in; with `anew` a fresh one
+    is begun wherever the latest does not fit: for recordings, which have no state to lose.
     """
     latest = tapes.latest()
     log = DecisionLog()
     if latest is None:
         return _begin(planned, tapes, (*sinks, log), log, prepare)
-    strange = stranger(latest, planned.config, planned.start)
+    strange = _stranger(latest, planned, is_final=not anew)
+    if strange and anew:
+        opened = _begin(planned, tapes, (*sinks, log), log, prepare)
+        opened.instead = strange
+        return opened
     if strange and adopt:
         return _adopt(planned, tapes, (*sinks, log), log, prepare)
     if strange:
         raise TapeMismatch(f"{strange}; {ADOPTION}")
     return _go_on(planned, latest, (*sinks, log), log, prepare)
+
+
+def _stranger(latest: Path, planned: Plan, *, is_final: bool) -> str:
+    """As `stranger`; what no state fits raises TapeMismatch where that is final, else it is told as well."""
+    try:
+        strange = stranger(latest, planned.config, planned.start)
+        if not is_final and not strange:
+            with TapeReader(latest) as reader:
+                check_instruments(latest, reader.header.instruments, planned.table)
+    except TapeMismatch as error:
+        if is_final:
+            raise
+        return str(error)
+    return strange
 
 
 def next_day(config: Config, last: OpenLine, tapes: Tapes, now_ns: int) -> OpenLine:

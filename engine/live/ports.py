@@ -31,6 +31,7 @@ class Inbox(Protocol):
 
 class FeedReport(msgspec.Struct, frozen=True, kw_only=True):
     """How a feed does, for people and metrics. `state` is the last FeedStatus; ages are derived from the times.
+    `malformed` counts frames, `unknown` messages of kinds or symbols that nobody knows.
 
     received = applied + duplicates + withheld + conflated, in rows.
     """
@@ -51,6 +52,7 @@ class FeedReport(msgspec.Struct, frozen=True, kw_only=True):
     sequence_breaks: int = 0
     reconnects: int = 0
     malformed: int = 0
+    unknown: int = 0
     skew_ns: int = 0
 
 

@@ -12,17 +12,22 @@ from pathlib import Path
 import anyio
 
 from engine.config import Config
+from engine.control.status import StageTime
 from engine.ingress import Ingress
 from engine.live.driver import LineDriver
 from engine.live.opening import OpenLine, Plan, Prepare, next_day, nothing, open_line, plan
 from engine.live.ports import Clock, FeedUnreachableError, LiveFeed, Seen
+from engine.live.stage_times import StageTimes
 from engine.live.tapes import SECOND_NS, Tapes
 from engine.live.warm_up import WarmUp, warm_up
-from engine.messages import FOREVER_NS, Command, FeedStatus
+from engine.messages import FOREVER_NS, Command, ConfigChange, FeedStatus
 from engine.tap import Sink
 from engine.timeframes import is_counted
 
 STOP = "stop"
+
+MOST_ROWS = 8_192
+"""Rows that go through the line in one piece at most: more would keep the loop from its turn."""
 
 
 @dataclass(slots=True)
@@ -36,6 +41,7 @@ class LiveParts:
     sinks: Sequence[Sink] = ()
     prepare: Prepare = nothing
     adopt: bool = False
+    anew: bool = False
 
 
 @dataclass(slots=True)
@@ -52,6 +58,7 @@ class LiveSession:
     ended_tapes: list[Path] = field(default_factory=list)
     _ends_ns: int = FOREVER_NS
     _stop: anyio.Event = field(default_factory=anyio.Event)
+    _times: StageTimes = field(init=False)
 
     async def begin(self) -> None:
         """Raises FeedUnreachableError, FeedRefusedError, ConfigError, InstrumentError, TapeError."""
@@ -59,9 +66,14 @@ class LiveSession:
         self.began_ns = parts.clock.now_ns()
         known = [found for feed in parts.feeds if (found := await feed.open()) is not None]
         self.planned = plan(parts.config, parts.feeds, known, parts.clock.now_ns())
-        opened = open_line(self.planned, parts.tapes, parts.sinks, parts.prepare, adopt=parts.adopt)
+        times = self._times = StageTimes(parts.clock.now_ns, parts.clock.monotonic_ns)
+        sinks = (*parts.sinks, times)
+        opened = open_line(self.planned, parts.tapes, sinks, parts.prepare, adopt=parts.adopt, anew=parts.anew)
         self.inbox = Ingress(
-            control_capacity=parts.config.live.control_queue, market_capacity=parts.config.live.market_queue
+            control_capacity=parts.config.live.control_queue,
+            market_capacity=parts.config.live.market_queue,
+            max_rows=MOST_ROWS,
+            now_ns=parts.clock.now_ns,
         )
         self.driver = LineDriver(
             opened,
@@ -70,6 +82,7 @@ class LiveSession:
             snapshot_every_rows=parts.config.tape.snapshot_every_rows,
             next_day=self._next_day,
             ends_ns=lambda: self._ends_ns,
+            times=times,
         )
 
     @property
@@ -89,7 +102,8 @@ class LiveSession:
                         outside.start_soon(self._follow, feed, number)
                     await self._stop.wait()
                     outside.cancel_scope.cancel()
-                await self.inbox.control(self._command(STOP, "", "session", ""))
+                # Behind the rows that have arrived, which control facts overtake.
+                await self.inbox.market(self._command(STOP, "", "session", ""))
                 self.inbox.close()
         except BaseException:
             self.opened.close(clean=False)
@@ -106,7 +120,10 @@ class LiveSession:
 
     async def command(self, name: str, argument: str, operator: str, reason: str) -> int:
         """Put an operator's command on the line; returns when it holds and is durable, with its number."""
-        fact = self._command(name, argument, operator, reason)
+        return await self.tell(self._command(name, argument, operator, reason))
+
+    async def tell(self, fact: Command | ConfigChange) -> int:
+        """As `command`, of what is said already."""
         passed = self.driver.notice(fact)
         await self.inbox.control(fact)
         await passed.wait()
@@ -119,6 +136,10 @@ class LiveSession:
         following = next_day(parts.config, last, parts.tapes, parts.clock.now_ns())
         self.ended_tapes.append(last.tape.path)
         return following
+
+    def stage_times(self) -> tuple[StageTime, ...]:
+        """How long frames, facts and verdicts take lately. After `begin`."""
+        return self._times.told()
 
     @property
     def seen(self) -> Mapping[str, Seen]:
@@ -142,16 +163,14 @@ class LiveSession:
             await self.driver.push(fact)
 
     async def _follow(self, feed: LiveFeed, number: int) -> None:
-        """A feed that ends by itself is refused for good: the session goes on, its entries do not."""
+        """A feed that ends by itself was refused for good and has said so: the session goes on, its entries do not."""
         table = self.opened.session.table
         numbers = {symbol: table.number(symbol) for symbol in feed.symbols}
         feed.resume_after({symbol: self.seen[symbol] for symbol in feed.symbols if symbol in self.seen})
         try:
             await feed.run(self.inbox, numbers, number)
-            reason = "the feed has ended"
         except FeedUnreachableError as error:
-            reason = str(error)
-        await self.inbox.market(FeedStatus(self.parts.clock.now_ns(), number, "STALE", reason))
+            await self.inbox.market(FeedStatus(self.parts.clock.now_ns(), number, "STALE", str(error)))
 
     def _command(self, name: str, argument: str, operator: str, reason: str) -> Command:
         return Command(self.parts.clock.now_ns(), name, argument, operator, reason)

@@ -47,6 +47,7 @@ from engine.messages import (
     Refused,
     Rejected,
     SessionStart,
+    SymbolStatus,
 )
 from engine.monitor.frames import Price, framed, hello
 from engine.ports import Item
@@ -72,6 +73,7 @@ MOST_PHASES: Final = 20_000
 KEPT: Final = (
     Approved, Refused, Declined, Order, CancelRequest, Accepted, Rejected, Fill, Cancelled, Expired, HeatChange,
     FeedStatus, Command, ConfigChange, Quarantine, AccountState, BarTaint,
+    SymbolStatus,
 )  # fmt: skip
 """Messages that a reader is told as they are. Others are told in parts, or not at all."""
 

@@ -1,16 +1,16 @@
 """The session as the control socket sees it: what it says of itself, and how it obeys.
 
 An operator's command is a fact like a trade: it goes to the tape and through the line, so a replay obeys it at
-the same place. Only what does not decide anything, such as a reload of limits of the shell, stays outside.
+the same place.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
 from engine.config import Config
 from engine.control import killfile
-from engine.control.protocol import check_stop
+from engine.control.protocol import ALL, check_stop
 from engine.control.status import (
     MOST_LISTED,
     Blocker,
@@ -27,18 +27,19 @@ from engine.iso import iso
 from engine.live import views
 from engine.live.session import LiveSession
 from engine.live.tapes import SECOND_NS
-from engine.messages import NEVER_NS
+from engine.messages import NEVER_NS, Role
 from engine.paths import Paths
 
+NOT_FOUND = 4
 REFUSED = 6
 KILL, UNKILL, STOP, RELOAD = "kill", "unkill", "stop", "reload"
 
-Reload = Callable[[], Outcome]
+Reload = Callable[[OperatorCommand], Awaitable[Outcome]]
 Loop = Callable[[], LoopView]
 
 
 class EngineTarget:
-    """Status and commands of one session. `reload` reads the configuration again, `loop` measures the process."""
+    """Status and commands of one session. `reload` obeys a reload, `loop` measures the process."""
 
     def __init__(self, session: LiveSession, config: Config, paths: Paths, reload: Reload, loop: Loop) -> None:
         self._session = session
@@ -50,7 +51,6 @@ class EngineTarget:
         self.kill_level = KillLevel.NONE
         self.kill_reason = ""
         self.paused_by = ""
-        self.drain_s = config.live.drain_s
 
     def recovered(self) -> None:
         """What stood when the tape ended stands again: halts are the line's own state."""
@@ -76,6 +76,7 @@ class EngineTarget:
             account="paper",
             state=self._state(),
             blockers=self._blockers(),
+            untradable=views.untradable(line),
             kill_level=self.kill_level,
             kill_reason=self.kill_reason,
             paused_by=self.paused_by,
@@ -105,34 +106,53 @@ class EngineTarget:
         )
 
     async def submit(self, command: OperatorCommand) -> Outcome:
-        if command.name == RELOAD:
-            return self._reload()
         if command.name == STOP:
-            self.drain_s = check_stop(command.argument)
+            drain_s = check_stop(command.argument)
             self.state = SessionState.STOPPING
-            self._session.stop(self.drain_s)
-            return Outcome(0, f"stopping; at most {self.drain_s:.0f} s for what is on its way")
+            self._session.stop(drain_s)
+            return Outcome(0, f"stopping; at most {drain_s:.0f} s for what is on its way")
+        if unknown := self._unknown(command):
+            return Outcome(NOT_FOUND, unknown)
         if command.name == KILL:
             self._note_kill(command)
         try:
+            if command.name == RELOAD:
+                return await self._reload(command)
             sequence = await self._session.command(command.name, command.argument, command.operator, command.reason)
         except IngressClosedError:
             return Outcome(REFUSED, f"{command.name} came too late: the session has ended")
         self._follow(command)
         return Outcome(0, self._told(command), sequence)
 
+    def _unknown(self, command: OperatorCommand) -> str:
+        """Why there is nothing that the command could mean, "" where there is. Such a one is no fact."""
+        line, wanted = self._session.opened.line, command.argument
+        if wanted == ALL:
+            return ""
+        if command.name == "cancel":
+            entries = [one.order_id for one in views.orders(line) if one.role == Role.ENTRY]
+            known = wanted in entries or f"{wanted}/{Role.ENTRY}" in entries
+            return "" if known else f"{wanted}: no working entry has this id; see `wyckoff status`"
+        if command.name == "force-exit" and wanted not in [one.campaign for one in line.campaigns.campaigns]:
+            return f"{wanted}: no campaign has this id; see `wyckoff inspect`"
+        return ""
+
     def _note_kill(self, command: OperatorCommand) -> None:
         """Before the fact: whoever restarts this engine finds the kill even if the tape never heard of it."""
         now_ns = self._session.parts.clock.now_ns()
-        level = stronger(self.kill_level, KillLevel(command.argument))
-        record = killfile.KillRecord(level, command.reason, command.operator, now_ns)
+        level, reason = self._killed_by(command)
+        record = killfile.KillRecord(level, reason, command.operator, now_ns)
         killfile.write(self._paths.state_of(self._config.run.mode), record)
+
+    def _killed_by(self, command: OperatorCommand) -> tuple[KillLevel, str]:
+        """A kill that is no stronger than the one that stands leaves it its reason, as the gate does."""
+        level = stronger(self.kill_level, KillLevel(command.argument))
+        return level, command.reason if level is not self.kill_level else self.kill_reason
 
     def _follow(self, command: OperatorCommand) -> None:
         match command.name:
             case "kill":
-                self.kill_level = stronger(self.kill_level, KillLevel(command.argument))
-                self.kill_reason = command.reason
+                self.kill_level, self.kill_reason = self._killed_by(command)
             case "unkill":
                 self.kill_level, self.kill_reason = KillLevel.NONE, ""
                 killfile.clear(self._paths.state_of(self._config.run.mode))
@@ -144,6 +164,8 @@ class EngineTarget:
     def _told(self, command: OperatorCommand) -> str:
         if command.name == KILL and self.kill_level != command.argument:
             return f"kill {self.kill_level} stands"
+        if command.name == "resume" and self.kill_level:
+            return f"resume is on the tape; kill {self.kill_level} stands until `wyckoff unkill`"
         return " ".join(filter(None, (command.name, command.argument, "is on the tape and holds")))
 
     def _state(self) -> SessionState:

@@ -6,7 +6,6 @@ Everything here is derived on demand from the stages' own state, so that it cann
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import islice
-from typing import Protocol, runtime_checkable
 
 from engine.app import Line
 from engine.campaigns.performance import Trade
@@ -21,7 +20,6 @@ from engine.control.status import (
     OrderView,
     PositionView,
     QueuesView,
-    StageTime,
     TapeView,
     WarmUpView,
 )
@@ -42,28 +40,6 @@ from engine.timeframes import DAY_NS
 UNITS = Decimal(10) ** 8
 MOST_CANDIDATES = 100
 ZERO = Decimal(0)
-
-
-class Lane(Protocol):
-    stage: str
-    depth: int
-    capacity: int
-    high_water: int
-    dropped: int
-
-
-@runtime_checkable
-class Counted(Protocol):
-    """An inbox that counts what went through its lanes."""
-
-    def lanes(self) -> Sequence[Lane]: ...
-
-
-@runtime_checkable
-class Timed(Protocol):
-    """A session that times its stages."""
-
-    def stage_times(self) -> Sequence[StageTime]: ...
 
 
 def heat(line: Line, settings: RiskSettings, planned: CampaignSettings | None = None) -> HeatView:
@@ -93,6 +69,11 @@ def equity(line: Line) -> Decimal | None:
 def blockers(line: Line) -> tuple[Blocker, ...]:
     """What the gate says stands against every entry."""
     return tuple(Blocker(code=one.code, text=one.cause) for one in line.gate.blocks())
+
+
+def untradable(line: Line) -> tuple[Blocker, ...]:
+    """What stands against entries of single symbols."""
+    return tuple(Blocker(code=one.code, text=one.cause) for one in line.gate.untradable)
 
 
 def positions(line: Line) -> list[PositionView]:
@@ -158,9 +139,7 @@ def queues(session: LiveSession, store: StoreStatus | None = None, logs_dropped:
                 dropped=store.dropped,
             )
         )
-    times = session.stage_times() if isinstance(session, Timed) else ()
-    stages = (StageTime(stage=one.stage, items=one.items, p50_us=one.p50_us, p99_us=one.p99_us) for one in times)
-    return QueuesView(lanes=tuple(lanes), stages=tuple(stages))
+    return QueuesView(lanes=tuple(lanes), stages=session.stage_times())
 
 
 def warm_ups(found: Sequence[WarmUp]) -> tuple[WarmUpView, ...]:
@@ -235,11 +214,6 @@ def _feed(feed: LiveFeed, report: FeedReport, now_ns: int) -> FeedView:
 
 
 def _lanes(inbox: Ingress) -> list[LaneView]:
-    if not isinstance(inbox, Counted):
-        waiting = inbox.statistics().items()
-        return [
-            LaneView(stage=f"inbox.{lane}", depth=depth, capacity=None, high_water=depth) for lane, depth in waiting
-        ]
     return [
         LaneView(
             stage=one.stage, depth=one.depth, capacity=one.capacity, high_water=one.high_water, dropped=one.dropped

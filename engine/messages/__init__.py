@@ -47,6 +47,7 @@ from engine.messages.facts import (
     Rejected,
     Sent,
     SessionStart,
+    SymbolStatus,
 )
 from engine.messages.vocabulary import (
     Action,
@@ -66,7 +67,7 @@ from engine.messages.wishes import Approved, CancelRequest, Intent, Order, Recei
 OutsideFact = (
     SessionStart | Instrument | Heartbeat | EndOfFeed | FeedStatus | Health | AccountState
     | Accepted | Rejected | Fill | Cancelled | Expired | Sent | NotSent | NoAnswer
-    | ExternalOrder | Command | ConfigChange | Quarantine
+    | ExternalOrder | Command | ConfigChange | Quarantine | SymbolStatus
 )  # fmt: skip
 DerivedFact = (
     Detections | BarTaint | CampaignChange | Declined | Warned | HeatChange | HaltChange | Watched
@@ -146,6 +147,7 @@ __all__ = [
     "SessionStart",
     "Side",
     "StrategyMark",
+    "SymbolStatus",
     "TimeInForce",
     "Unwatch",
     "Watch",

@@ -211,12 +211,14 @@ class Command(Message, frozen=True):
 
 
 class ConfigChange(Message, frozen=True):
-    """A reload: the new configuration hash and the keys that took effect."""
+    """A reload: the hash of the configuration that holds from here on, the keys that took effect, and those
+    that differ in the file but need a restart."""
 
     time_ns: int
     config_hash: str
     keys: tuple[str, ...]
     sequence: int = 0
+    restart: tuple[str, ...] = ()
 
 
 class Quarantine(Message, frozen=True):
@@ -227,4 +229,16 @@ class Quarantine(Message, frozen=True):
     symbol: str
     reason: str
     count: int
+    sequence: int = 0
+
+
+class SymbolStatus(Message, frozen=True):
+    """Whether one symbol may be bought, as its venue says. `cause` is HALTED, DELISTED or REDEFINED: each `holds`
+    from the fact that says so to the one that takes it back, over restarts too."""
+
+    time_ns: int
+    symbol: str
+    cause: str
+    holds: bool
+    reason: str
     sequence: int = 0

@@ -44,9 +44,14 @@ def alert_of(message: Message, feeds: tuple[str, ...] = ()) -> AlertView | None:
             text = f"{message.name}: was {message.value:g}, limit {message.limit:g}"
             return _alert(message.time_ns, WARNING, "health", text)
         case ConfigChange():
-            return _alert(message.time_ns, INFO, "reload", f"configuration: {', '.join(message.keys)} took effect")
+            return _alert(message.time_ns, INFO, "reload", _reloaded(message))
         case _:
             return None
+
+
+def _reloaded(change: ConfigChange) -> str:
+    said = ((change.keys, "took effect"), (change.restart, "needs a restart"))
+    return "configuration: " + "; ".join(f"{', '.join(keys)} {what}" for keys, what in said if keys)
 
 
 def _alert(time_ns: int, level: str, code: str, text: str) -> AlertView:

@@ -41,6 +41,7 @@ from engine.messages import (
     Refused,
     Rejected,
     SessionStart,
+    SymbolStatus,
     Watched,
 )
 from engine.ports import Assessment, Exposure, Finding, Item, RiskRule
@@ -75,7 +76,7 @@ TERMINAL = (CampaignState.COMPLETED, CampaignState.INVALIDATED, CampaignState.EX
 
 APPLIED = frozenset((
     Fill, Accepted, Cancelled, Expired, Rejected, NotSent, SessionStart, AccountState, ExternalOrder, CampaignChange,
-    FeedStatus, Health, Watched, Command,
+    FeedStatus, Health, Watched, Command, SymbolStatus,
 ))  # fmt: skip
 """Facts that change what the gate knows."""
 
@@ -86,7 +87,6 @@ HEATING = (
 """Facts after which heat is looked at. Never a market block: where one ends is nobody's decision."""
 
 HEARD = APPLIED.union(HEATING)
-
 
 NEVER_LOOKED: Final = (-1, -1)
 """Versions of books and marks that none have."""
@@ -139,6 +139,10 @@ class RiskGate:
         unmarked = self.portfolio.unmarked()
         unknown = [Block("DATA_MARK", f"{unmarked} has no mark")] if unmarked else []
         return [*self._holds.blocks(), *unknown, *lost, *hot]
+
+    @property
+    def untradable(self) -> list[Block]:
+        return self._holds.untradable()
 
     def process(self, message: Item) -> Iterable[Item]:
         if isinstance(message, MarketBlock):
@@ -193,9 +197,11 @@ class RiskGate:
         if intent.symbol not in self._instruments.symbols:
             return self._refuse(intent, "DATA", (UNKNOWN_INSTRUMENT, UNSIZED))
         instrument = self._instruments.named(intent.symbol)
-        if intent.action is Action.ENTER:
-            return self._judge_entry(intent, instrument)
-        return self._judge_exit(intent, instrument)
+        if intent.action is not Action.ENTER:
+            return self._judge_exit(intent, instrument)
+        if held := self._holds.of_symbol(intent.symbol):
+            return self._refuse(intent, "DATA", (Finding(held[0].code, Decimal(1), ZERO), UNSIZED))
+        return self._judge_entry(intent, instrument)
 
     def _judge_entry(self, intent: Intent, instrument: Instrument) -> Approved | Refused:
         assessment, sized = self._assess(intent, instrument)
@@ -326,17 +332,13 @@ class RiskGate:
                 self.portfolio.external(fact)
             case CampaignChange(state=state) if state in TERMINAL:
                 self.portfolio.finish(fact.campaign)
-            case FeedStatus():
-                self._holds.follow(fact)
-            case Health():
-                self._holds.feel(fact)
             case Watched(owner=owner) if owner == OWNER:
                 return self._losses.fired(fact, self._equity_now(), holding=self.portfolio.is_holding)
             case Command(name=name) if name == RESET:
                 equity, holding = self._equity_now(), self.portfolio.is_holding
                 return self._losses.reset(fact.time_ns, equity, fact.operator, holding=holding)
-            case Command():
-                self._holds.obey(fact)
+            case FeedStatus() | Health() | SymbolStatus() | Command():
+                self._holds.take(fact)
         return ()
 
     def _look(self, time_ns: int) -> Iterable[Message]:

@@ -1,4 +1,5 @@
-"""What keeps entries from being judged at all: operators' halts, feeds, measurements of the shell.
+"""What keeps entries from being judged at all: operators' halts, feeds, measurements of the shell, and of single
+symbols what their venues say.
 
 Each is left only by the fact that takes it back, and all of them outlive a restart.
 """
@@ -7,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from engine.messages import Command, FeedStatus, Health
+from engine.messages import Command, FeedStatus, Health, SymbolStatus
 
 LIVE: Final = "LIVE"
 PAUSE, KILL = "pause", "kill"
@@ -47,6 +48,36 @@ class Holds(msgspec.Struct):
     not_live: dict[int, str] = {}
     halts: dict[str, Halt] = {}
     unwell: dict[str, Unwell] = {}
+    symbols: dict[str, dict[str, str]] = {}
+    """Symbol -> cause -> reason."""
+
+    def hold(self, fact: SymbolStatus) -> None:
+        causes = self.symbols.pop(fact.symbol, {})
+        causes.pop(fact.cause, None)
+        if fact.holds:
+            causes[fact.cause] = fact.reason
+        if causes:
+            self.symbols[fact.symbol] = causes
+
+    def untradable(self) -> list[Block]:
+        """Why single symbols cannot be bought while others can."""
+        return [block for symbol in self.symbols for block in self.of_symbol(symbol)]
+
+    def of_symbol(self, symbol: str) -> list[Block]:
+        """What stands against entries of this one."""
+        causes = self.symbols.get(symbol, {})
+        return [Block(f"SYMBOL_{cause}", f"{symbol}: {reason}") for cause, reason in causes.items()]
+
+    def take(self, fact: FeedStatus | Health | SymbolStatus | Command) -> None:
+        match fact:
+            case FeedStatus():
+                self.follow(fact)
+            case Health():
+                self.feel(fact)
+            case SymbolStatus():
+                self.hold(fact)
+            case _:
+                self.obey(fact)
 
     def follow(self, fact: FeedStatus) -> None:
         self.not_live.pop(fact.feed, None)

@@ -147,6 +147,8 @@ class PhaseDetector:
             reals.append(self._output.reals[:used].copy())
             self._output.used[:] = 0
         detected = bars.derive(**decor._asdict())
+        if len(wholes) == 1:
+            return Found(detected, wholes[0], reals[0], self._marks(detected))
         return Found(detected, np.concatenate(wholes), np.concatenate(reals), self._marks(detected))
 
     def _marks(self, bars: Bars) -> list[tuple[int, StrategyMark]]:
@@ -193,6 +195,9 @@ def rules_of(
 
 def _read_only(column: Column) -> Column:
     """A contiguous view that cannot be written: one type for the kernel, whoever made the column."""
+    flags = column.flags
+    if flags.c_contiguous and not flags.writeable:
+        return column
     view = np.ascontiguousarray(column).view()
     view.flags.writeable = False
     return view

@@ -4,7 +4,8 @@ Nothing is written here that nobody may ask for: ids and messages are made of a 
 read, by `Records`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,7 +13,17 @@ import numpy as np
 from engine.blocks import Bars, Column, Float64, Int8, Int16, Int64, MarketBlock
 from engine.messages import FOREVER_NS, EventKind, StrategyMark
 from engine.naming import event_name
-from engine.sightings import PHASE_CHANGE, STRATEGY_MARK, Columns, Concern, Concerns, KnownMessage, Shown, Sightings
+from engine.sightings import (
+    ALWAYS,
+    PHASE_CHANGE,
+    STRATEGY_MARK,
+    Columns,
+    Concern,
+    Concerns,
+    KnownMessage,
+    Shown,
+    Sightings,
+)
 from engine.wyckoff.kinds import KINDS, PHASES
 from engine.wyckoff.layout import OUT_KIND, OUT_PHASE, OUT_ROW, OUT_SCORE, OUT_SIDE
 from engine.wyckoff.scribe import Bar, Record, Scribe, drained
@@ -23,6 +34,10 @@ SIDES: Final = (0, 1, -1)
 NAMES: Final = tuple(event_name(kind or EventKind.SC, side) for kind in KINDS for side in SIDES)
 _NUMBERS: Final = np.arange(len(NAMES), dtype=np.int16).reshape(len(KINDS), len(SIDES))
 _NUMBERS[0] = PHASE_CHANGE
+_NUMBERED: Final[list[list[int]]] = _NUMBERS.tolist()
+
+FEW: Final = 16
+"""So many things, or bars, are put in order one by one: live, a block has hardly more, and arrays cost more there."""
 
 
 class Found(NamedTuple):
@@ -84,6 +99,8 @@ class Teller:
         if not len(found.wholes) and not found.marks:
             return None
         bars = found.bars
+        if len(bars) <= FEW and len(found.wholes) + len(found.marks) <= FEW:
+            return self._tell_few(block, found, before_ns)
         rows = np.concatenate((found.wholes[:, OUT_ROW], np.array([row for row, _ in found.marks], np.int64)))
         order = np.argsort(rows, kind="stable")
         rows = rows[order]
@@ -112,6 +129,54 @@ class Teller:
         )
         return Sightings(columns, 0, len(lasts))
 
+    def _tell_few(self, block: MarketBlock, found: Found, before_ns: int) -> Sightings:
+        """The same, thing by thing."""
+        bars = found.bars
+        things = sorted(self._things(found), key=itemgetter(0))
+        closes_ns, instruments, releases = bars.close_ns.tolist(), bars.instrument.tolist(), bars.release.tolist()
+        first, first_phase, close_ns, rows, bars_to = [0], [0], [], [], []
+        for place, (row, _, name, _) in enumerate(things):
+            now_ns = closes_ns[row]
+            if name == PHASE_CHANGE:
+                first_phase[-1] += 1
+            if place + 1 < len(things) and closes_ns[things[place + 1][0]] == now_ns:
+                continue
+            behind = row + 1
+            while behind < len(closes_ns) and closes_ns[behind] == now_ns:
+                behind += 1
+            first.append(place + 1)
+            first_phase.append(first_phase[-1])
+            close_ns.append(now_ns)
+            rows.append(min(len(block), releases[behind - 1] - block.sequence))
+            bars_to.append(behind)
+        columns = Columns(
+            close_ns=np.array(close_ns, np.int64),
+            decision_ns=np.array([one + self._lateness_ns for one in close_ns], np.int64),
+            rows=np.array(rows, np.int64),
+            bars=np.array(bars_to, np.int64),
+            first=np.array(first, np.int64),
+            first_phase=np.array([0, *first_phase[:-1]], np.int64),
+            concern=np.array([one[3] for one in things], np.int8),
+            instrument=np.array([instruments[one[0]] for one in things], np.int32),
+            name=np.array([one[2] for one in things], np.int16),
+            record=np.array([one[1] for one in things], np.int64),
+            phases=self._shown(found),
+            symbols=self._scribe.symbols,
+            before_ns=before_ns,
+            settings=self._settings,
+            writer=Records(self._scribe, found),
+        )
+        return Sightings(columns, 0, len(close_ns))
+
+    def _things(self, found: Found) -> Iterator[tuple[int, int, int, int]]:
+        """Bar, number, name and concern of each record, then of each mark."""
+        for record, whole in enumerate(found.wholes.tolist()):
+            kind, side, phase = whole[OUT_KIND], whole[OUT_SIDE], whole[OUT_PHASE]
+            concern = self._of_events[kind, side] if kind else self._of_phases[phase, side]
+            yield whole[OUT_ROW], record, _NUMBERED[kind][side], int(concern)
+        for mark, (row, _) in enumerate(found.marks, len(found.wholes)):
+            yield row, mark, STRATEGY_MARK, ALWAYS
+
     def _kinds(self, found: Found) -> tuple[Int16, Int8]:
         """Numbers of names and concerns, of records and then of marks."""
         kind, side = found.wholes[:, OUT_KIND], found.wholes[:, OUT_SIDE]
@@ -125,6 +190,8 @@ class Teller:
     def _shown(self, found: Found) -> list[Shown]:
         """What the phase changes among the records say."""
         places = np.flatnonzero(found.wholes[:, OUT_KIND] == 0)
+        if not len(places):
+            return []
         wholes, bars = found.wholes[places], found.bars
         rows = wholes[:, OUT_ROW]
         symbols, timeframes = self._scribe.symbols, self._scribe.timeframes

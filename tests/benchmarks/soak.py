@@ -1,8 +1,9 @@
-"""A day in 24 minutes: a whole session whose venue cuts it off again and again, and what that leaves behind.
+"""A day in 24 minutes: a whole session whose venues cut it off again and again, and what that leaves behind.
 
-`python -m tests.benchmarks.soak [--minutes 24] [--reconnects 10000]`. Time runs sixty times as fast, for the venue, a
-process of its own, as for the session. Memory, open files, tasks and threads at the end are compared with those at
-the beginning; the tapes are replayed.
+`python -m tests.benchmarks.soak [--minutes 24] [--reconnects 10000]`. Time runs sixty times as fast, for the venues,
+a process of its own, as for the session. Memory, open files, tasks and threads at the end are compared with those at
+the beginning; the tapes are replayed. Four venues are cut in turn: a feed that is cut before its connection has
+stood for a while waits longer each time, as it must, and one alone comes back only 4,600 times a day.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -31,8 +33,14 @@ from engine.proving import prove
 from tests.faults.rig import settings, warm_up
 
 SPEED = 60.0
-RATE = 10.0
-SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+RATE = 2.5
+SYMBOLS = (("BTCUSDT", "ETHUSDT"), ("SOLUSDT",), ("XRPUSDT",), ("ADAUSDT",))
+"""Of each venue, which makes `RATE` trades a second of the market."""
+
+ENDINGS = ("abort", "fin", "close")
+LAST_CUT = 0.98
+"""In this part of a run all cuts are made: the last one has to be come back from."""
+
 MOST_FILES, MOST_TASKS, MOST_THREADS = 5, 3, 2
 """By how much the last quarter of a run may be above the first."""
 
@@ -66,23 +74,51 @@ class Soaked:
     failures: list[str]
 
 
-def venue_process(ports: "multiprocessing.Queue[str]", began_ns: int, epoch_ns: int, every_s: float) -> None:
+class Plan(NamedTuple):
+    """For so many seconds of the host, so many connections are to be cut and made again."""
+
+    seconds: float
+    reconnects: int
+    began_ns: int
+    epoch_ns: int
+
+    @property
+    def clock(self) -> SharedClock:
+        return SharedClock(self.began_ns, self.epoch_ns)
+
+
+def venue_process(addresses: "multiprocessing.Queue[list[str]]", plan: Plan) -> None:
+    """Until terminated."""
+
     async def serve() -> None:
-        venue = BinanceVenue(SYMBOLS, rate=RATE, history=10, clock=SharedClock(began_ns, epoch_ns))
-        async with venue.running():
-            ports.put(venue.address)
-            while True:
-                await asyncio.sleep(every_s)
-                await venue.kick("abort")
+        clock = plan.clock
+        venues = [BinanceVenue(symbols, rate=RATE, history=10, clock=clock) for symbols in SYMBOLS]
+        async with contextlib.AsyncExitStack() as around:
+            for venue in venues:
+                await around.enter_async_context(venue.running())
+            addresses.put([venue.address for venue in venues])
+            await cut(venues, plan)
+            await asyncio.Event().wait()
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve())
 
 
-async def soak(address: str, clock: SharedClock, directory: Path, seconds: float) -> Soaked:
-    feed = build(_table(address), clock)
+async def cut(venues: Sequence[BinanceVenue], plan: Plan) -> None:
+    """Spread over the run; what was not connected just then is made up for."""
+    ends, left, endings = time.monotonic() + plan.seconds * LAST_CUT, plan.reconnects, cycle(ENDINGS)
+    for venue in cycle(venues):
+        if left <= 0:
+            return
+        await asyncio.sleep(max(0.0, ends - time.monotonic()) / left)
+        left -= await venue.kick(next(endings))
+
+
+async def soak(addresses: Sequence[str], plan: Plan, directory: Path) -> Soaked:
+    clock, seconds = plan.clock, plan.seconds
+    feeds = [build(_table(*named), clock) for named in zip(addresses, SYMBOLS, strict=True)]
     config = settings(tape={"snapshot_every_rows": 50_000})
-    session = LiveSession(LiveParts(config, [feed], Tapes(directory / "tapes"), clock))
+    session = LiveSession(LiveParts(config, feeds, Tapes(directory / "tapes"), clock))
     await session.begin()
     running = asyncio.create_task(session.run())
     samples: list[Sample] = []
@@ -90,17 +126,21 @@ async def soak(address: str, clock: SharedClock, directory: Path, seconds: float
     while time.monotonic() < ends and not running.done():
         await asyncio.sleep(min(1.0, seconds / 40))
         samples.append(_sample())
-    report = feed.report()
+    reports = [feed.report() for feed in feeds]
     session.stop()
     await running
-    failures = [*_grown(samples, seconds), *_unlike(session), *_unaccounted(feed)]
-    return Soaked(report.reconnects, report.applied, samples, failures)
+    reconnects, rows = (sum(getattr(one, name) for one in reports) for name in ("reconnects", "applied"))
+    failures = [*_grown(samples, seconds), *_unlike(session)]
+    failures += [told for feed in feeds for told in _unaccounted(feed)]
+    if reconnects < plan.reconnects:
+        failures.append(f"there must be {plan.reconnects:,} reconnects, was {reconnects:,}")
+    return Soaked(reconnects, rows, samples, failures)
 
 
-def _table(address: str) -> dict:
+def _table(address: str, symbols: Sequence[str]) -> dict:
     """Limits that stand sixty times the pace: what is a second here is a sixtieth of one to the host."""
     return {
-        "name": "soak", "kind": "binance", "symbols": SYMBOLS, "stream_url": f"ws://{address}",
+        "name": symbols[0].lower(), "kind": "binance", "symbols": symbols, "stream_url": f"ws://{address}",
         "rest_url": f"http://{address}", "stale_floor_s": 60.0, "stale_ceiling_s": 300.0, "reorder_ms": 2_000,
         "heartbeat_s": 2.0, "tick_s": 1.0, "recover_s": 300.0, "skew_limit_s": 120.0,
     }  # fmt: skip
@@ -152,25 +192,23 @@ def _unaccounted(feed: LiveFeed) -> list[str]:
 
 def run(minutes: float, reconnects: int) -> Soaked:
     """Both processes, for so long."""
-    began_ns, epoch_ns = time.monotonic_ns(), time.time_ns()
+    plan = Plan(minutes * 60, reconnects, time.monotonic_ns(), time.time_ns())
     context = multiprocessing.get_context("spawn")
-    ports: multiprocessing.Queue[str] = context.Queue()
-    every_s = minutes * 60 / reconnects
-    venue = context.Process(target=venue_process, args=(ports, began_ns, epoch_ns, every_s), daemon=True)
-    venue.start()
+    addresses: multiprocessing.Queue[list[str]] = context.Queue()
+    venues = context.Process(target=venue_process, args=(addresses, plan), daemon=True)
+    venues.start()
     try:
         with tempfile.TemporaryDirectory() as directory:
-            address = ports.get(timeout=60)
-            return asyncio.run(soak(address, SharedClock(began_ns, epoch_ns), Path(directory), minutes * 60))
+            return asyncio.run(soak(addresses.get(timeout=60), plan, Path(directory)))
     finally:
-        venue.terminate()
-        venue.join()
+        venues.terminate()
+        venues.join()
 
 
 def main(words: Sequence[str]) -> int:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--minutes", type=float, default=24.0)
-    asked.add_argument("--reconnects", type=int, default=10_000, help="how often the venue cuts in that time")
+    asked.add_argument("--reconnects", type=int, default=10_000, help="how often the venues cut in that time")
     chosen = asked.parse_args(words)
     warm_up()
     found = run(chosen.minutes, chosen.reconnects)

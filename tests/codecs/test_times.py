@@ -66,3 +66,12 @@ def test_nine_decimals_are_kept() -> None:
 def test_other_texts_are_no_rfc_3339(text: str) -> None:
     with pytest.raises(msgspec.ValidationError, match="time must be"):
         rfc3339_ns(text)
+
+
+@pytest.mark.parametrize("end", ["", ".25", ".999999999"])
+@pytest.mark.parametrize("zone", ["Z", "-05:00"])
+def test_a_leap_second_is_the_second_after_it(end: str, zone: str) -> None:
+    hour = "23" if zone == "Z" else "18"
+    following = rfc3339_ns("2017-01-01T00:00:00Z" if not end else f"2017-01-01T00:00:00{end}Z")
+
+    assert rfc3339_ns(f"2016-12-31T{hour}:59:60{end}{zone}") == following

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -116,10 +116,14 @@ MISTAKES = [
 ]  # fmt: skip
 
 
-def check(directory: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> Result:
+def check(
+    directory: Path,
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+    command: Sequence[str] = ("config", "check"),
+) -> Result:
     files = ("-c", str(directory / "wyckoff.toml"), "-c", str(directory / "overlay.toml"))
-    command = ["config", "check", "--home", str(directory), *files, *arguments]
-    return CliRunner(env=variables).invoke(app, command)
+    return CliRunner(env=variables).invoke(app, [*command, "--home", str(directory), *files, *arguments])
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +149,21 @@ def test_a_mistake_names_its_key_and_source_and_no_value(mistake: Mistake, tmp_p
     assert source in result.stderr
     assert mistake.says in result.stderr
     assert CANARY not in result.output + machine.output
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda one: one.name.replace(" ", "-"))
+def test_an_engine_does_not_start_on_a_mistake(mistake: Mistake, tmp_path: Path) -> None:
+    """The same table and the same code, before anything is made, locked or reached."""
+    home(tmp_path, mistake.overlay)
+    sets = [part for one in mistake.sets for part in ("--set", one)]
+
+    result = check(tmp_path, *sets, variables=mistake.variables, command=("trade",))
+
+    assert result.exit_code == 78, result.output
+    assert mistake.key in result.stderr
+    assert mistake.says in result.stderr
+    assert CANARY not in result.output
+    assert not (tmp_path / "state").exists()
 
 
 def test_the_example_without_a_mistake_is_good(tmp_path: Path) -> None:
@@ -207,3 +226,4 @@ def test_several_mistakes_are_told_at_once(tmp_path: Path) -> None:
 
 def test_there_are_at_least_thirty_kinds_of_mistakes() -> None:
     assert len({one.name for one in MISTAKES}) >= 30
+    assert len({(one.overlay, *one.variables.items(), one.sets) for one in MISTAKES}) >= 30

@@ -9,16 +9,18 @@ import traceback
 from pathlib import Path
 
 from tests.faults import market_rows, process_rows
+from tests.faults.host_rows import ROWS_OF_HOSTS
 from tests.faults.market_rows import ROWS_OF_MARKET
 from tests.faults.process_rows import ROWS_OF_PROCESS
 from tests.faults.rig import warm_up
+from tests.faults.venue_rows import ROWS_OF_VENUES
 
 Row = market_rows.Row | process_rows.Row
 
 
 def main(names: list[str]) -> int:
     warm_up()
-    rows: list[Row] = [*ROWS_OF_MARKET, *ROWS_OF_PROCESS]
+    rows: list[Row] = [*ROWS_OF_MARKET, *ROWS_OF_VENUES, *ROWS_OF_PROCESS, *ROWS_OF_HOSTS]
     chosen = [row for row in rows if not names or row.id.startswith(tuple(names))]
     broken = [row.id for row in chosen if not _held(row)]
     print(f"{len(chosen) - len(broken)} of {len(chosen)} scenarios kept every law; load {os.getloadavg()[0]:.1f}")

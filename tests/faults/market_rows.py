@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapters.live.clock import FastClock
+from adapters.loopback.binance import BinanceVenue
 from engine.config import Config
 from engine.live.ports import Clock
 from engine.messages import FeedStatus
-from tests.faults.rig import SPEED, SYMBOLS, Whole, settings, whole
+from tests.faults.rig import SPEED, Makes, Whole, settings, whole
 from tests.faults.watching import Verdicts, unseen, verdicts
 
 ROWS = 120
@@ -46,6 +47,7 @@ class Row:
 
     `told` is part of a reason that must be on the tape, `withheld` a reason for which rows are kept back, `whole`
     that nothing may be missing in the end. `blocks` is a code that must stand against entries meanwhile.
+    `script` is done in place of all that, and `judged` is asked beside the laws of every row.
     """
 
     id: str
@@ -64,6 +66,9 @@ class Row:
     clock: Callable[[], Clock] = lambda: FastClock(SPEED)
     config: Callable[[], Config] = settings
     short: bool = False
+    kind: Makes = BinanceVenue
+    script: Act | None = None
+    judged: Callable[[Whole], None] | None = None
 
 
 async def mute(run: Whole) -> None:
@@ -179,25 +184,36 @@ ROWS_OF_MARKET = [
 
 async def play(row: Row, directory: Path, seed: int = 0) -> Verdicts:
     """Runs one row and asserts its laws."""
-    run = whole(directory, clock=row.clock(), rate=row.rate, table=row.table, chosen=row.config(), seed=seed)
+    run = whole(
+        directory, clock=row.clock(), rate=row.rate, table=row.table, chosen=row.config(), seed=seed, kind=row.kind
+    )  # fmt: skip
     async with run as session:
-        await session.live()
-        await session.held()
-        await session.entries(2)
-        if row.fault:
-            session.venue.faults.switch(row.fault, **row.options)
-        if row.lost:
-            await lose(row, session)
-        elif row.act is not None:
-            await row.act(session)
-        if row.after is not None:
-            await row.after(session)
-        await session.rows(row.rows)
-        session.venue.faults.clear()
-        await session.live()
-        await session.entries(1)
-        await session.quiet()
+        if row.script is not None:
+            await row.script(session)
+            session.venue.faults.clear()
+        else:
+            await _struck(row, session)
     return judge(row, session)
+
+
+async def _struck(row: Row, session: Whole) -> None:
+    """It trades, the fault strikes, and it trades again."""
+    await session.live()
+    await session.held()
+    await session.entries(2)
+    if row.fault:
+        session.venue.faults.switch(row.fault, **row.options)
+    if row.lost:
+        await lose(row, session)
+    elif row.act is not None:
+        await row.act(session)
+    if row.after is not None:
+        await row.after(session)
+    await session.rows(row.rows)
+    session.venue.faults.clear()
+    await session.live()
+    await session.entries(1)
+    await session.quiet()
 
 
 async def lose(row: Row, run: Whole) -> None:
@@ -224,8 +240,8 @@ def judge(row: Row, run: Whole) -> Verdicts:
     assert not row.lost or (found.refused_while_held and found.exits_while_held), found
     assert any(row.told in reason for reason in reasons), reasons
     assert row.withheld in ("", *run.report.withheld), run.report.withheld
-    for number, symbol in enumerate(sorted((*SYMBOLS[0], *SYMBOLS[1]))):
-        if symbol in SYMBOLS[0]:
+    for number, symbol in enumerate(run.symbols):
+        if symbol in run.venue.market.listings and number in run.noted.ids:
             _judge_rows(row, run, number, symbol)
     assert run.noted.closed_twice == 0
     told = run.report
@@ -239,6 +255,8 @@ def judge(row: Row, run: Whole) -> Verdicts:
     proof = run.proof()
     assert proof.ok, proof
     assert proof.digest == run.session.opened.line.tap.digest.hex
+    if row.judged is not None:
+        row.judged(run)
     return found
 
 

@@ -196,15 +196,6 @@ def strategy_raises(one: Engine, host: Host) -> None:
     traded(one)
 
 
-def second_engine(one: Engine, host: Host) -> None:
-    began = time.monotonic()
-    other = one.run("trade", "--home", str(one.home), *(word for path in one.configs for word in ("-c", str(path))))
-    assert other.returncode == exits.REFUSED, other.stderr
-    assert str(one.pid) in other.stderr
-    print(f"    the second engine refused after {time.monotonic() - began:.2f} s")
-    traded(one)
-
-
 def stands_still(one: Engine, host: Host) -> None:
     """Ten seconds without a turn of the processor: what is decided then is decided on rows that came since."""
     os.kill(one.pid, signal.SIGSTOP)
@@ -304,7 +295,6 @@ ROWS_OF_PROCESS = [
     Row("P09-strategy-raises", strategy_raises),
     Row("P13-log-flooded", log_flooded),
     Row("P14-descriptors", descriptors_leak),
-    Row("P15-second-engine", second_engine, short=True),
     Row("P16-stands-still", stands_still),
     Row("P17-killed-by-file", killed_by_file),
     Row("P18-venue-gone", venue_gone_at_start),

@@ -11,9 +11,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adapters import alpaca_feed
+from adapters.codecs.alpaca import trade_number
 from adapters.live import build, warm
 from adapters.live.clock import FastClock
+from adapters.live.settings import FeedSettings, Keys
+from adapters.loopback.alpaca import EXCHANGE, KEY, SECRET, AlpacaVenue
 from adapters.loopback.binance import BinanceVenue
+from adapters.loopback.venue import LoopbackVenue
 from engine.config import Config
 from engine.control.status import LoopView, SessionState
 from engine.control.target import OperatorCommand, Outcome
@@ -38,6 +43,9 @@ PATIENCE_S = 30.0
 LOOK_S = 0.05
 FAILING, HEALTHY = 0, 1
 SYMBOLS = (("BTCUSDT", "ETHUSDT"), ("ETCUSDT", "SOLUSDT"))
+STOCKS = ("AAPL", "ETSY")
+"""Of a venue of stocks, where one is the failing venue."""
+
 RULES = [rule for rule in SHIPPED["risk"]["rules"] if rule not in ("daily_loss", "drawdown")]
 FREE = {"stock": 0, "crypto": 0, "fx": 0, "future": 0}
 BARS = "tick:12"
@@ -45,6 +53,7 @@ LONG_LIVED = {
     name: dict.fromkeys((*TIMEFRAMES, BARS), 500) for name in ("dormant_bars", "expire_bars", "time_stop_bars")
 }
 BUILT = register()
+Makes = type[BinanceVenue] | type[AlpacaVenue]
 
 
 def settings(**tables: dict) -> Config:
@@ -65,6 +74,12 @@ def settings(**tables: dict) -> Config:
     return config(**{name: ours.get(name, {}) | tables.get(name, {}) for name in {**ours, **tables}})
 
 
+def stocks() -> Config:
+    """The same, with the numbers that Alpaca's data does not tell."""
+    numbers = {"asset_class": "crypto", "tick": "0.0001", "lot": "0.001"}
+    return settings(instruments={"symbols": dict.fromkeys(STOCKS, numbers)})
+
+
 def warm_up() -> None:
     """Everything that a session compiles, before any clock is looked at."""
     warm()
@@ -75,7 +90,7 @@ def warm_up() -> None:
 class Whole:
     """The session and all that was noted of it. `spoilt_from` is when the fault began, by the host's clock."""
 
-    venues: tuple[BinanceVenue, BinanceVenue]
+    venues: tuple[LoopbackVenue, LoopbackVenue]
     feeds: list[LiveFeed]
     session: LiveSession
     target: EngineTarget
@@ -87,9 +102,18 @@ class Whole:
     task: "asyncio.Task[None] | None" = None
 
     @property
-    def venue(self) -> BinanceVenue:
+    def venue(self) -> LoopbackVenue:
         """The one that fails."""
         return self.venues[FAILING]
+
+    @property
+    def symbols(self) -> list[str]:
+        """By their numbers."""
+        return sorted(symbol for venue in self.venues for symbol in venue.market.listings)
+
+    @property
+    def now_ns(self) -> int:
+        return self.session.parts.clock.now_ns()
 
     @property
     def report(self) -> FeedReport:
@@ -147,11 +171,16 @@ class Whole:
         await self.live()
 
     def made(self, symbol: str) -> list[int]:
-        return [one.id for one in self.venue.market.listings[symbol].prints]
+        """Numbers of trades, as they are ours."""
+        ids = [one.id for one in self.venue.market.listings[symbol].prints]
+        return [trade_number(one, EXCHANGE) for one in ids] if isinstance(self.venue, AlpacaVenue) else ids
 
     def proof(self) -> Proof:
-        tape = self.session.opened.tape.path
-        return prove(tape, decisions_of(tape), self.config)
+        """Of the day that it is."""
+        return self.proofs()[-1]
+
+    def proofs(self) -> list[Proof]:
+        return [prove(tape, decisions_of(tape), self.config) for tape in self.session.parts.tapes.all()]
 
     async def look(self) -> None:
         """Status as a second process would ask for it, twenty times a second."""
@@ -176,12 +205,13 @@ def _exits(noted: Noted) -> int:
 @asynccontextmanager
 async def whole(
     directory: Path, *, clock: Clock | None = None, rate: float = 6.0, table: dict | None = None,
-    chosen: Config | None = None, seed: int = 0,
+    chosen: Config | None = None, seed: int = 0, kind: Makes = BinanceVenue,
 ) -> AsyncIterator[Whole]:  # fmt: skip
     """Both venues open, the session running and trading; stopped cleanly at the end."""
     passing = clock or FastClock(SPEED)
     true: Clock = getattr(passing, "true", passing)
-    failing = BinanceVenue(SYMBOLS[FAILING], rate=rate, clock=true, history=10, seed=seed)
+    symbols = STOCKS if kind is AlpacaVenue else SYMBOLS[FAILING]
+    failing = kind(symbols, rate=rate, clock=true, history=10, seed=seed)
     healthy = BinanceVenue(SYMBOLS[HEALTHY], rate=6.0, clock=true, history=10, seed=seed + 1)
     async with failing.running(), healthy.running():
         run = await _begun(directory, (failing, healthy), passing, table or {}, chosen or settings())
@@ -199,7 +229,7 @@ async def whole(
 
 
 async def _begun(
-    directory: Path, venues: tuple[BinanceVenue, BinanceVenue], clock: Clock, table: dict, chosen: Config
+    directory: Path, venues: tuple[LoopbackVenue, LoopbackVenue], clock: Clock, table: dict, chosen: Config
 ) -> Whole:
     names, tables = ("failing", "healthy"), (table, {})
     feeds = [_feed(*parts, clock) for parts in zip(names, venues, tables, strict=True)]
@@ -208,17 +238,24 @@ async def _begun(
     await session.begin()
     paths = find_paths(directory, {}, directory)
     paths.state_of(chosen.run.mode).mkdir(parents=True, exist_ok=True)
-    target = EngineTarget(session, chosen, paths, lambda: Outcome(0, ""), _loop_view)
+    target = EngineTarget(session, chosen, paths, _no_reload, _loop_view)
     target.recovered()
     return Whole(venues, feeds, session, target, noted, BUILT[-1], chosen)
 
 
-def _feed(name: str, venue: BinanceVenue, table: dict, clock: Clock) -> LiveFeed:
+def _feed(name: str, venue: LoopbackVenue, table: dict, clock: Clock) -> LiveFeed:
     given = {
         "name": name, "kind": "binance", "symbols": list(venue.market.listings), "stream_url": venue.stream_url,
         "rest_url": venue.rest_url, "stale_ceiling_s": 20.0, "tick_s": 0.2,
-    }  # fmt: skip
-    return build(given | table, clock)
+    } | table  # fmt: skip
+    if not isinstance(venue, AlpacaVenue):
+        return build(given, clock)
+    chosen = FeedSettings.model_validate(given | {"kind": "alpaca", "exchange": "iex"})
+    return alpaca_feed.build(chosen, clock, "paper", Keys(KEY, SECRET))
+
+
+async def _no_reload(command: OperatorCommand) -> Outcome:
+    return Outcome(0, f"{command.name}: nothing to read")
 
 
 def _loop_view() -> LoopView:

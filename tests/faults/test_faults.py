@@ -7,12 +7,17 @@ import pytest
 
 from engine.messages import FeedStatus, Health
 from tests.faults import market_rows, process_rows
+from tests.faults.host_rows import ROWS_OF_HOSTS
 from tests.faults.market_rows import ROWS_OF_MARKET
 from tests.faults.process_rows import ROWS_OF_PROCESS
 from tests.faults.rig import warm_up, whole
+from tests.faults.venue_rows import ROWS_OF_VENUES
 from tests.faults.watching import Look, unseen, verdicts
 
 pytestmark = pytest.mark.timeout(300)
+
+OF_SESSIONS = (*ROWS_OF_MARKET, *ROWS_OF_VENUES)
+OF_ENGINES = (*ROWS_OF_PROCESS, *ROWS_OF_HOSTS)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -20,20 +25,20 @@ def _warm() -> None:
     warm_up()
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS_OF_MARKET if row.short], ids=lambda row: row.id)
+@pytest.mark.parametrize("row", [row for row in OF_SESSIONS if row.short], ids=lambda row: row.id)
 def test_a_session_survives_what_its_venue_does(row: market_rows.Row, tmp_path: Path) -> None:
     asyncio.run(market_rows.play(row, tmp_path))
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS_OF_PROCESS if row.short], ids=lambda row: row.id)
+@pytest.mark.parametrize("row", [row for row in OF_ENGINES if row.short], ids=lambda row: row.id)
 def test_an_engine_survives_what_its_host_does(row: process_rows.Row, tmp_path: Path) -> None:
     process_rows.play(row, tmp_path)
 
 
-def test_there_are_forty_scenarios_each_with_a_name_of_its_own() -> None:
-    names = [row.id for row in (*ROWS_OF_MARKET, *ROWS_OF_PROCESS)]
+def test_there_are_seventy_scenarios_each_with_a_name_of_its_own() -> None:
+    names = [row.id for row in (*OF_SESSIONS, *OF_ENGINES)]
 
-    assert len(names) >= 40
+    assert len(names) >= 70
     assert len(set(names)) == len(names)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.blocks import Bars, MarketBlock, Trades
+from engine.blocks import Bars, MarketBlock, Quotes, Trades
 from engine.messages import Action, Approved, Command, FeedStatus, Health, Refused
 from engine.ports import Item
 
@@ -26,6 +26,10 @@ class Noted:
     rows: dict[int, int] = field(default_factory=dict)
     backwards: int = 0
     bars: int = 0
+    crossed: int = 0
+    quotes: dict[int, int] = field(default_factory=dict)
+    minutes: list[tuple[int, int, int]] = field(default_factory=list)
+    closed_at: dict[int, int] = field(default_factory=dict)
     _closed: set[tuple[int, int, int]] = field(default_factory=set)
     closed_twice: int = 0
 
@@ -42,6 +46,9 @@ class Noted:
         for number in np.unique(block.instrument).tolist():
             mine = block.instrument == number
             self.rows[number] = self.rows.get(number, 0) + int(mine.sum())
+            if isinstance(block, Quotes):
+                self.quotes[number] = self.quotes.get(number, 0) + int(mine.sum())
+                self.crossed += int(((block.bid > block.ask) | ~(block.bid > 0))[mine].sum())
             if isinstance(block, Trades):
                 self.ids.setdefault(number, []).extend(block.trade_id[mine].tolist())
         if block.closed is not None and len(block.closed):
@@ -49,11 +56,15 @@ class Noted:
 
     def _close(self, bars: Bars) -> None:
         self.bars += len(bars)
-        for one in zip(bars.instrument.tolist(), bars.timeframe.tolist(), bars.open_ns.tolist(), strict=True):
+        columns = bars.instrument.tolist(), bars.timeframe.tolist(), bars.open_ns.tolist()
+        for one, close_ns in zip(zip(*columns, strict=True), bars.close_ns.tolist(), strict=True):
             # Counted bars may open in the same instant; those of time may not.
             if one[1] < 7:
                 self.closed_twice += one in self._closed
                 self._closed.add(one)
+            if one[1] == 0:
+                self.minutes.append(one)
+                self.closed_at[one[0]] = close_ns
 
 
 @dataclass(frozen=True)

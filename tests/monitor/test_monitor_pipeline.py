@@ -11,7 +11,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from engine.control.status import FeedView, LaneView, QueuesView, StageTime
-from engine.ingress import Ingress
 from engine.live import views
 from engine.live.ports import FeedReport
 from engine.messages import Accepted
@@ -140,17 +139,6 @@ def test_a_session_that_times_its_stages_is_told_whole() -> None:
     assert [(one.stage, one.depth, one.high_water, one.dropped) for one in found.lanes] == [
         ("inbox.market", 1, 2, 0), ("log", 0, 0, 6), ("store", 4, 8, 3),
     ]  # fmt: skip
-
-
-def test_a_session_that_does_not_is_told_as_far_as_it_goes() -> None:
-    session: Any = SimpleNamespace(
-        inbox=SimpleNamespace(statistics=Ingress(control_capacity=1, market_capacity=1).statistics)
-    )
-
-    found = views.queues(session)
-
-    assert found.stages == ()
-    assert [one.stage for one in found.lanes] == ["inbox.control", "inbox.market", "log"]
 
 
 def test_a_feed_is_shown_with_its_clock_and_its_breaks() -> None:

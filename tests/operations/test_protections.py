@@ -133,16 +133,16 @@ async def test_beside_a_session_a_breach_becomes_a_command_and_is_remembered(tmp
     engine, ticks = Engine(), Ticks()
     found = settled(home(tmp_path))
     engine.now = status(equity=D("100000"))
-    beside = asyncio.ensure_future(Beside(found.config, found.secrets, engine, ticks, tmp_path).run())
-    await until(lambda: ticks.looks == 1)
+    beside = asyncio.ensure_future(Beside(found, engine, ticks, tmp_path).run())
+    await until(lambda: ticks.looks == 2)
     assert engine.commands == []
 
     engine.now = status(equity=D("96000"))
     ticks.turn.set()
-    await until(lambda: ticks.looks == 2)
+    await until(lambda: ticks.looks == 4)
     engine.now = troubled()
     ticks.turn.set()
-    await until(lambda: ticks.looks == 3)
+    await until(lambda: ticks.looks == 6)
     beside.cancel()
     with pytest.raises(asyncio.CancelledError):
         await beside

@@ -120,7 +120,7 @@ class AlpacaFeedVenue:
         await _replies(socket)
         await socket.send_json({"action": "auth", "key": self._keys.key, "secret": self._keys.secret})
         await _replies(socket)
-        channels = _channels(wanted)
+        channels = [*_channels(wanted), *([] if self._is_crypto else ["statuses"])]
         await socket.send_json({"action": "subscribe", **{channel: list(wanted.symbols) for channel in channels}})
         answer = await _replies(socket)
         for channel in channels:

@@ -10,7 +10,7 @@ from errno import ENOSPC
 from pathlib import Path
 from typing import IO
 
-from engine.decision_lines import decision_line
+from engine.decision_lines import TOLD, decision_line
 from engine.ports import Item
 from engine.tape_file import naming
 
@@ -24,6 +24,8 @@ def decisions_of(tape: Path) -> Path:
 
 class DecisionLog:
     """A sink of the Tap. `count` numbers the decisions of the tape so far."""
+
+    reads = TOLD
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None

@@ -8,13 +8,14 @@ happened, the worse is assumed: stops before targets, gaps at the open, no targe
 """
 
 from bisect import bisect_left, insort
+from collections import OrderedDict
 from decimal import Decimal
 
 import msgspec
 
 from adapters.paper_account import Account
 from adapters.paper_costs import PaperSettings, commission, execution_price
-from adapters.paper_orders import NEVER, Group, Offer, Resting, coverable, flaw, value_of
+from adapters.paper_orders import NEVER, Group, Offer, Resting, coverable, flaw, is_covered, value_of
 from adapters.paper_share import Share
 from engine.instruments import MONEY, InstrumentTable
 from engine.messages import (
@@ -49,6 +50,15 @@ class BookState(msgspec.Struct, frozen=True):
     account: Account | None
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """A working order and its group, and the high and low from which on a row may concern it."""
+
+    resting: Resting
+    group: Group
+    above: float
+    below: float
+
+
 class PaperBook:
     """The `Book` of simulation.
 
@@ -67,10 +77,9 @@ class PaperBook:
         self.ignored_cancels = 0
         self._groups: dict[str, Group] = {}
         self._orders: dict[str, Resting] = {}
-        self._by_instrument: dict[str, dict[str, Resting]] = {symbol: {} for symbol in self._table.symbols}
-        self._bounds: dict[str, tuple[float, float]] = {}
+        self._by_instrument: dict[str, dict[str, Waiting]] = {symbol: {} for symbol in self._table.symbols}
         self._expiries: list[tuple[int, int, str]] = []
-        self._ended: dict[str, None] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
 
     # ---------------------------------------------------------------------------- requests
 
@@ -79,20 +88,22 @@ class PaperBook:
         if code:
             if order.order_id not in self._orders:
                 self._remember(order.order_id)
-            symbol = order.symbol
-            return [Rejected(time_ns=now_ns, order_id=order.order_id, symbol=symbol, code=code, reason=reason)]
-        facts: list[ExecutionFact] = []
+            return [Rejected(now_ns, order.order_id, order.symbol, code, reason)]
         self._number += 1
         resting = Resting(order=order, number=self._number)
-        self._groups.setdefault(order.group, Group(symbol=order.symbol, side=order.side)).add(resting)
-        if order.replaces:
-            old = self._orders[order.replaces]
-            resting.inherit(old, now_ns, self._settings.latency_ns)
-            facts.append(self._cancelled(old, now_ns, "replaced"))
+        group = self._groups.get(order.group)
+        if group is None:
+            group = self._groups[order.group] = Group(symbol=order.symbol, side=order.side)
+        group.add(resting)
+        accepted = Accepted(now_ns, order.order_id, order.symbol, f"paper-{resting.number}")
+        if not order.replaces:
+            self._index(resting)
+            return [accepted]
+        old = self._orders[order.replaces]
+        resting.inherit(old, now_ns, self._settings.latency_ns)
+        cancelled = self._cancelled(old, now_ns, "replaced")
         self._index(resting)
-        venue_id = f"paper-{resting.number}"
-        facts.append(Accepted(time_ns=now_ns, order_id=order.order_id, symbol=order.symbol, venue_id=venue_id))
-        return facts
+        return [cancelled, accepted]
 
     def cancel(self, request: CancelRequest, *, now_ns: int) -> list[ExecutionFact]:
         resting = self._orders.get(request.order_id)
@@ -121,7 +132,8 @@ class PaperBook:
 
     def _objection(self, order: Order, mark: float) -> tuple[str, str]:
         """(code, reason) of a rejection, ("", "") for an order that can rest."""
-        if order.order_id in self._orders or order.order_id in self._ended or self._names(order):
+        group = self._groups.get(order.group)
+        if order.order_id in self._orders or order.order_id in self._ended or _names(group, order):
             return "DUPLICATE_ID", f"order id {order.order_id} was used before"
         if order.symbol not in self._by_instrument:
             return "UNKNOWN_SYMBOL", f"{order.symbol} is not in the session"
@@ -130,16 +142,11 @@ class PaperBook:
             return code, reason
         if order.symbol in self._settings.halted:
             return "HALTED", f"{order.symbol} is not being traded"
-        if not self._belongs(order):
+        if not _belongs(order, group):
             return "NO_PARENT", f"group {order.group} has nothing working or open that it could join"
         if order.replaces and not self._replaceable(order):
             return "NO_ORDER", f"{order.replaces} is not working, or has triggered: it cannot be replaced"
         return self._unpaid(order, mark)
-
-    def _names(self, order: Order) -> bool:
-        """The group still holds an order of this id."""
-        group = self._groups.get(order.group)
-        return group is not None and any(one.order.order_id == order.order_id for one in group.orders)
 
     def _unpaid(self, order: Order, mark: float) -> tuple[str, str]:
         """An entry costs no more than the account can pay beside the entries that work."""
@@ -161,13 +168,6 @@ class PaperBook:
                 reserved = MONEY.add(reserved, value)
         return reserved
 
-    def _belongs(self, order: Order) -> bool:
-        """An entry begins a group or adds to one on its side; an exit needs a group that lives."""
-        group = self._groups.get(order.group)
-        if order.role is Role.ENTRY:
-            return not order.parent and (group is None or (group.symbol, group.side) == (order.symbol, order.side))
-        return group is not None and group.admits(order)
-
     def _replaceable(self, order: Order) -> bool:
         old = self._orders.get(order.replaces)
         return old is not None and old.order.group == order.group and not old.triggered
@@ -176,13 +176,9 @@ class PaperBook:
 
     def triggers(self, instrument: int) -> tuple[float, float]:
         above, below = NEVER
-        for order_id, resting in self._by_instrument[self._table.symbols[instrument]].items():
-            one_above, one_below = self._bounds[order_id]
-            if one_above >= above and one_below <= below:
-                continue
-            group = self._groups[resting.order.group]
-            if coverable(resting, group, group.entered) > 0:
-                above, below = min(above, one_above), max(below, one_below)
+        for one in self._by_instrument[self._table.symbols[instrument]].values():
+            if (one.above < above or one.below > below) and is_covered(one.resting, one.group):
+                above, below = min(above, one.above), max(below, one.below)
         return above, below
 
     def match(self, row: MarketRow) -> list[ExecutionFact]:
@@ -215,12 +211,9 @@ class PaperBook:
         """
         found: list[tuple[Resting, Offer]] = []
         stopped: dict[str, None] = {}
-        for order_id, resting in self._by_instrument[symbol].items():
-            above, below = self._bounds[order_id]
-            if row.high < above and row.low > below:
-                continue
-            group = self._groups[resting.order.group]
-            if coverable(resting, group, group.entered) <= 0:
+        for one in self._by_instrument[symbol].values():
+            resting = one.resting
+            if (row.high < one.above and row.low > one.below) or not is_covered(resting, one.group):
                 continue
             was = resting.triggered
             offer = self._offer(resting, row, row.open)
@@ -228,8 +221,8 @@ class PaperBook:
                 stopped[resting.order.group] = None
             if offer is not None:
                 found.append((resting, offer))
-        found = [one for one in found if one[0].order.role is not Role.TARGET or one[0].order.group not in stopped]
-        found.sort(key=lambda one: (one[1].rank, one[0].number))
+        found = [pair for pair in found if pair[0].order.role is not Role.TARGET or pair[0].order.group not in stopped]
+        found.sort(key=lambda pair: (pair[1].rank, pair[0].number))
         return found
 
     def _offer(self, resting: Resting, row: MarketRow, start: float) -> Offer | None:
@@ -237,7 +230,7 @@ class PaperBook:
         was = resting.triggered
         offer = resting.offer(row, start, self._settings.latency_ns)
         if resting.triggered is not was:
-            self._bounds[resting.order.order_id] = resting.triggers()
+            self._wait(resting)
         return offer
 
     def _stop_out(self, entered_at: dict[str, float], offers: dict[int, Offer], share: Share) -> list[ExecutionFact]:
@@ -246,7 +239,7 @@ class PaperBook:
         for name, entry_price in entered_at.items():
             group = self._groups[name]
             for stop in [one for one in group.orders if one.working and one.order.role is Role.STOP]:
-                if coverable(stop, group, group.entered) <= 0:
+                if not is_covered(stop, group):
                     continue
                 offer = offers.get(stop.number) or self._offer(stop, share.row, entry_price)
                 if offer is not None:
@@ -291,15 +284,21 @@ class PaperBook:
     def _index(self, resting: Resting) -> None:
         order = resting.order
         self._orders[order.order_id] = resting
-        self._bounds[order.order_id] = resting.triggers()
-        self._by_instrument[order.symbol][order.order_id] = resting
+        self._wait(resting)
         if resting.ends_ns:
             insort(self._expiries, (resting.ends_ns, resting.number, order.order_id))
+
+    def _wait(self, resting: Resting) -> None:
+        """Note what the order waits for now; its place among the others is that of its first time."""
+        order = resting.order
+        above, below = resting.triggers()
+        waiting = Waiting(resting, self._groups[order.group], above, below)
+        self._by_instrument[order.symbol][order.order_id] = waiting
 
     def _end(self, resting: Resting) -> None:
         order = resting.order
         resting.working = False
-        del self._orders[order.order_id], self._bounds[order.order_id]
+        del self._orders[order.order_id]
         del self._by_instrument[order.symbol][order.order_id]
         self._remember(order.order_id)
         if order.group in self._groups:
@@ -310,14 +309,11 @@ class PaperBook:
     def _remember(self, order_id: str) -> None:
         self._ended[order_id] = None
         if len(self._ended) > ENDED_KEPT:
-            del self._ended[next(iter(self._ended))]
+            self._ended.popitem(last=False)
 
     def _cancelled(self, resting: Resting, time_ns: int, reason: str) -> Cancelled:
         self._end(resting)
-        order = resting.order
-        return Cancelled(
-            time_ns=time_ns, order_id=order.order_id, symbol=order.symbol, filled=resting.filled, reason=reason
-        )
+        return Cancelled(time_ns, resting.order.order_id, resting.order.symbol, resting.filled, reason)
 
     def _settle(self, name: str, time_ns: int) -> list[ExecutionFact]:
         """Close a group that has nothing open and nothing entering: its exits are pointless."""
@@ -346,12 +342,24 @@ class PaperBook:
         assert state.version == VERSION
         self._clear()
         self._number, self.ignored_cancels, self._groups = state.number, state.ignored_cancels, state.groups
-        self._ended = dict.fromkeys(state.ended)
+        self._ended = OrderedDict.fromkeys(state.ended)
         self._account = state.account
         for group in state.groups.values():
             for resting in group.orders:
                 if resting.working:
                     self._index(resting)
+
+
+def _names(group: Group | None, order: Order) -> bool:
+    """The group still holds an order of this id."""
+    return group is not None and group.named(order.order_id) is not None
+
+
+def _belongs(order: Order, group: Group | None) -> bool:
+    """An entry begins a group or adds to one on its side; an exit needs a group that lives."""
+    if order.role is Role.ENTRY:
+        return not order.parent and (group is None or (group.symbol, group.side) == (order.symbol, order.side))
+    return group is not None and group.admits(order)
 
 
 def _fill(resting: Resting, time_ns: int, quantity: Decimal, price: Decimal, costs: Decimal) -> Fill:

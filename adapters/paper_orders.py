@@ -194,17 +194,29 @@ class Group(msgspec.Struct):
         if ended.order.role is not Role.ENTRY and not (ended.order.role is Role.TARGET and ended.filled):
             self.orders = [one for one in self.orders if one is not ended]
 
+    def named(self, order_id: str) -> Resting | None:
+        """The order of this id, working or kept."""
+        for one in self.orders:
+            if one.order.order_id == order_id:
+                return one
+        return None
+
     def admits(self, order: Order) -> bool:
         """Whether an exit may join: same symbol, other side, a parent that is an entry of the group."""
-        entries = [one.order.order_id for one in self.orders if one.order.role is Role.ENTRY]
-        known = not order.parent or order.parent in entries
-        return known and order.symbol == self.symbol and order.side is not self.side
+        if order.symbol != self.symbol or order.side is self.side:
+            return False
+        parent = self.named(order.parent) if order.parent else None
+        return not order.parent or (parent is not None and parent.order.role is Role.ENTRY)
 
     def add(self, resting: Resting) -> None:
         """Append; a replacement takes the place right after what it replaces."""
-        ids = [one.order.order_id for one in self.orders]
         replaces = resting.order.replaces
-        self.orders.insert(ids.index(replaces) + 1 if replaces in ids else len(ids), resting)
+        if replaces:
+            for place, one in enumerate(self.orders, start=1):
+                if one.order.order_id == replaces:
+                    self.orders.insert(place, resting)
+                    return
+        self.orders.append(resting)
 
 
 def coverable(resting: Resting, group: Group, entered: Decimal) -> Decimal:
@@ -216,6 +228,16 @@ def coverable(resting: Resting, group: Group, entered: Decimal) -> Decimal:
         covered = MONEY.subtract(entered, _planned_before(resting, group))
         most = min(most, MONEY.subtract(covered, resting.filled))
     return max(most, Decimal(0))
+
+
+def is_covered(resting: Resting, group: Group) -> bool:
+    """Whether a working order may fill anything now: `coverable` is more than 0 of all that has entered."""
+    role = resting.order.role
+    if role is Role.ENTRY:
+        return True
+    if group.flat:
+        return False
+    return role is not Role.TARGET or coverable(resting, group, group.entered) > 0
 
 
 def _planned_before(target: Resting, group: Group) -> Decimal:
@@ -235,8 +257,9 @@ def flaw(order: Order, instrument: Instrument, mark: float) -> tuple[str, str]:
     Only entries must reach `min_quantity` and `min_notional`: an exit is never refused for being
     small. A market order is valued at `mark`, and not at all when that is NaN.
     """
-    prices = {name: getattr(order, name) for name in PRICED[order.kind]}
-    for name, price in prices.items():
+    priced = PRICED[order.kind]
+    for name in priced:
+        price: Decimal = getattr(order, name)
         if not _is_multiple(price, instrument.tick) or (price <= 0 and not instrument.allows_negative):
             return "TICK", f"{name} must be a price on tick {instrument.tick}, was {price}"
     if not _is_multiple(order.quantity, instrument.lot) or order.quantity <= 0:
@@ -245,7 +268,7 @@ def flaw(order: Order, instrument: Instrument, mark: float) -> tuple[str, str]:
         return "LOT", f"quantity must be >= {instrument.min_quantity}, was {order.quantity}"
     if order.time_in_force is TimeInForce.GTD and order.expires_ns <= 0:
         return "EXPIRY", f"a GTD order must say when it ends, was {order.expires_ns}"
-    if order.role is not Role.ENTRY or (not prices and isnan(mark)):
+    if order.role is not Role.ENTRY or (not priced and isnan(mark)):
         return "", ""
     notional = value_of(order, instrument, order.quantity, mark)
     if notional < instrument.min_notional:

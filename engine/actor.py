@@ -46,15 +46,23 @@ class Chain:
         while depth < last:
             outputs = process[depth](item)
             depth += 1
-            if type(outputs) is not tuple or len(outputs) != 1:
+            if type(outputs) is not tuple:
                 for output in outputs:
                     self._down(depth, output, left)
                 return
-            # Most stages pass most things on: these need no call of their own.
-            item = outputs[0]
-        for output in process[depth](item):
-            if left is not None:
-                left.append(output)
+            if len(outputs) != 1:
+                for output in outputs[:-1]:
+                    self._down(depth, output, left)
+                if not outputs:
+                    return
+            # A tuple resumes nobody: its last output, mostly the only one, needs no call of its own.
+            item = outputs[-1]
+        outputs = process[depth](item)
+        if left is not None:
+            left += outputs
+        elif type(outputs) is not tuple:
+            for _ in outputs:
+                pass
 
     def _steps(self, depth: int, item: Item) -> Iterator[None]:
         if depth == self._pause_after:

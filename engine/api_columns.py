@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.blocks import MarketBlock
 from engine.campaigns.curve import ACCOUNT, CurvePoint
 from engine.campaigns.performance import Trade
 from engine.ledger import Record
@@ -119,6 +120,8 @@ def _frame(pandas: Any, table: Table, symbol: str = "", timeframe: str = "") -> 
 
 class Collector:
     """A sink of the Tap and the Ledger: keeps what a Result is made of."""
+
+    reads = (MarketBlock, Detections)
 
     def __init__(self, session: SessionStart) -> None:
         self._cash = float(session.cash)

@@ -68,6 +68,7 @@ class MarketBlock:
 
     def __post_init__(self) -> None:
         """Columns are never written again: windows share them, and kernels compile for one kind."""
+        self._stop = len(self.row_ns)
         for name in self.COLUMNS:
             getattr(self, name).setflags(write=False)
         if self.line_ns is not None:
@@ -80,7 +81,7 @@ class MarketBlock:
         return column
 
     def __len__(self) -> int:
-        return len(self.row_ns) if self._source is None else self._stop - self._start
+        return self._stop - self._start
 
     if not TYPE_CHECKING:
 
@@ -160,14 +161,14 @@ class MarketBlock:
         part = object.__new__(type(self))
         part._source = source
         part._start = offset + start
-        part._stop = offset + max(start, stop)
+        part._stop = last = offset + max(start, stop)
         part._derived = derived
         part.sequence = self.sequence + start
         part.closed = part.known = None
         # The line time of a window is that of its last row, of an empty one that of its source.
         part.line_time_ns = self.line_time_ns
-        if stop > start and self.line_ns is not None and stop < len(self):
-            part.line_time_ns = int(self.line_ns[stop - 1])
+        if start < stop < len(self) and source.line_ns is not None:
+            part.line_time_ns = source.line_ns.item(last - 1)
         return part
 
     @classmethod

@@ -4,6 +4,7 @@ Each stage that adds up executions keeps its own memory: it is part of what that
 goes into its snapshot.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
@@ -16,7 +17,7 @@ happened last."""
 
 class Executions:
     def __init__(self, seen: Iterable[str] = ()) -> None:
-        self._seen: dict[str, None] = dict.fromkeys(seen)
+        self._seen = OrderedDict.fromkeys(seen)
 
     def first(self, fill: Fill) -> bool:
         """False for an execution that has been heard of before."""
@@ -25,7 +26,7 @@ class Executions:
             return False
         self._seen[key] = None
         if len(self._seen) > KEPT:
-            del self._seen[next(iter(self._seen))]
+            self._seen.popitem(last=False)
         return True
 
     def save(self) -> list[str]:

@@ -16,9 +16,9 @@ import numpy as np
 
 from engine.blocks import PARTIAL, Column, MarketBlock
 from engine.campaigns.performance import TradeLedger
-from engine.decision_lines import decision_line
+from engine.decision_lines import TOLD, decision_line
 from engine.iso import iso, iso_column
-from engine.messages import Detections, Message, Phase
+from engine.messages import Detections, Fill, Intent, Message, Phase, Refused
 from engine.naming import event_name
 from engine.ports import Item
 
@@ -36,6 +36,9 @@ class ExportError(OSError):
 
 class Export:
     """A text file that appears whole or not at all. Use as a context manager."""
+
+    reads: tuple[type[Message] | type[MarketBlock], ...] = ()
+    """What `write` has to be given, for the Tap."""
 
     def __init__(self, path: Path) -> None:
         """Opens the temporary file at once: an unwritable target is known before the run.
@@ -121,6 +124,7 @@ class CsvExport(Export):
 class EventsCsv(CsvExport):
     """Every event when it was emitted; bars by their open label, and the time it was known."""
 
+    reads = (Detections,)
     COLUMNS = (
         "symbol", "timeframe", "direction", "event", "event_time", "confirm_time", "known_time", "price", "score",
         "phase", "support", "resistance", "supersedes",
@@ -140,6 +144,7 @@ class PhasesCsv(CsvExport):
     """One row a detected bar: the phase shown at its close. Bars are gathered and written many at
     a time, for pieces of the line may hold only a few."""
 
+    reads = (MarketBlock,)
     COLUMNS = ("symbol", "timeframe", "time", "phase", "direction", "confidence")
     GATHERED_BARS = 8_192
 
@@ -184,6 +189,7 @@ class PhasesCsv(CsvExport):
 class TradesCsv(CsvExport):
     """One row a closed leg, folded from executions alone."""
 
+    reads = (Fill, Intent, Refused)
     COLUMNS = (
         "symbol", "campaign", "leg", "side", "quantity", "entry_time", "entry_price", "exit_time", "exit_price",
         "pnl", "r",
@@ -205,6 +211,8 @@ class TradesCsv(CsvExport):
 
 class DecisionsJsonl(Export):
     """Every intent, verdict with receipt, order and execution, one JSON object a line, in order."""
+
+    reads = TOLD
 
     def write(self, item: Item) -> None:
         if line := decision_line(item):

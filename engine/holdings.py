@@ -9,6 +9,7 @@ the rows behind it are for the raised watch to see.
 """
 
 from decimal import Decimal
+from math import isnan
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class Holdings:
         paid = MONEY.multiply(MONEY.multiply(signed, fill.price), self._table[number].point_value)
         self.cash = MONEY.subtract(MONEY.subtract(self.cash, paid), fill.costs)
         self._hold(number, MONEY.add(self.quantities.get(number, Decimal(0)), signed))
-        if np.isnan(self._lanes[number, MARK]):
+        if isnan(self._lanes[number, MARK]):
             self._lanes[number, MARK] = float(fill.price)
 
     def trust(self, state: AccountState) -> None:

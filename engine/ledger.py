@@ -1,9 +1,9 @@
 """Ledger: folds executions and marks into closed trades and the P&L curve at the end of the line, so
 that a run's profit is part of its state and survives a snapshot.
 
-Rows wait until an execution, another block or, while anything is held, any message asks for them:
-then they are one kernel call. Each record carries how many messages had left the line by its rows,
-which does not depend on when they were asked for.
+Rows wait until an execution or another block asks for them, or a point of the curve is due: then they are
+one kernel call. Each record carries how many messages had left the line by its rows, which does not
+depend on when they were asked for.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ from engine.messages import (
     Side,
 )
 from engine.ports import Item
-from engine.sightings import by_point
+from engine.sightings import Sightings
 
 Record = Trade | CurvePoint
 
@@ -84,7 +84,7 @@ class Ledger:
         if isinstance(message, MarketBlock):
             self._block(message)
             return (message,)
-        if type(message) in ASKING or self.curve.is_holding:
+        if type(message) in ASKING:
             self._walk(self._backlog.take())
         self._messages += 1
         if type(message) in FOLDED:
@@ -107,16 +107,21 @@ class Ledger:
         self._executions = Executions(state.executions)
 
     def _block(self, block: MarketBlock) -> None:
-        """What became known along it counts as messages, each behind the rows before it."""
+        """Its rows wait, unless a point of the curve is to be taken at one of them."""
         known = block.known
-        for piece in (block,) if known is None or not self.curve.is_holding else by_point(block):
-            if len(piece):
-                self._walk(self._backlog.add(piece))
-            if piece.known is not None and self.curve.is_holding:
-                self._walk(self._backlog.take())
-            self._messages += 0 if piece.known is None else len(piece.known)
+        if len(block):
+            self._walk(self._backlog.add(block))
+            if self._passes_border(block):
+                self._walk(self._backlog.take(), known)
         if known is not None:
+            self._messages += len(known)
             self.trades.learn(known.phases)
+
+    def _passes_border(self, block: MarketBlock) -> bool:
+        """Line time never steps back; where it is not known, any row may be the one."""
+        if self._border_ns == FOREVER_NS:
+            return False
+        return block.line_time_ns >= self._border_ns or block.whole()[0].line_ns is None
 
     def _fold(self, message: Message) -> None:
         match message:
@@ -133,14 +138,16 @@ class Ledger:
             case EndOfFeed() if self.curve.is_holding:
                 self._record(self.curve.sample(message.time_ns, self._excursions.marks))
 
-    def _walk(self, rows: tuple[MarketBlock, int, int] | None) -> None:
-        """Fold rows, stopping where line time passes the border of a sampling interval."""
+    def _walk(self, rows: tuple[MarketBlock, int, int] | None, known: Sightings | None = None) -> None:
+        """Fold rows, stopping where line time passes the border of a sampling interval. What became known along
+        them counts as messages, each behind the rows before it."""
         if rows is None:
             return
         block, row, stop = rows
         line_ns = block.row_ns if block.line_ns is None else block.line_ns
         while (row := self._excursions.walk(block, row, stop, self._border_ns)) < stop:
-            self._record(self.curve.sample(self._border_ns, self._excursions.marks))
+            left = 0 if known is None else known.before(row)
+            self._record(self.curve.sample(self._border_ns, self._excursions.marks), left)
             self._border_ns = self.curve.border_after(int(line_ns[row]))
         self._line_ns = max(self._line_ns, int(line_ns[stop - 1]))
 
@@ -173,7 +180,8 @@ class Ledger:
     def _closed(self, fill: Fill) -> Extremes:
         return self._excursions.close(fill.group, last_row=not fill.simulated)
 
-    def _record(self, records: Iterable[Record]) -> None:
+    def _record(self, records: Iterable[Record], left: int = 0) -> None:
+        """`left` is how many messages have left besides those that are counted."""
         for record in records:
             for sink in self._sinks:
-                sink.record(self._messages, record)
+                sink.record(self._messages + left, record)

@@ -24,28 +24,22 @@ from engine.market_kernel import (
     ABOVE,
     BAR,
     BELOW,
-    CLOSE_ABOVE,
-    CLOSE_BELOW,
     DUE,
     END,
     EQUITY,
     FLOOR,
-    HIGH,
     KNOWN,
-    LOW,
     MARK,
     NO_TIMEFRAME,
     ON_BARS,
     ROW,
     SMALLEST,
     TIME,
-    Columns,
-    Stops,
-    Walk,
     mark,
     new_lanes,
     new_levels,
 )
+from engine.market_walk import Columns, Walk
 from engine.messages import (
     NEVER_NS,
     AccountState,
@@ -66,7 +60,7 @@ from engine.messages import (
     WatchKind,
 )
 from engine.ports import Book, Item, MarketRow
-from engine.watches import CLOSES, EQUITIES, TIMES, TOUCHES, ClosedBar, Entry, Fired, Slot, Watches
+from engine.watches import CLOSES, EQUITIES, LANES, TIMES, TOUCHES, ClosedBar, Entry, Fired, Slot, Watches
 
 VERSION = 2
 
@@ -113,7 +107,7 @@ class Market:
         self._clock_ns = NEVER_NS
         self._line_ns = NEVER_NS
         self._announced: tuple[int, int] | None = None
-        self._columns = Columns()
+        self._columns = Columns(self._lanes, self._kinds, self._account, self._levels)
 
     def submit(self, request: Order | CancelRequest | Request | CampaignChange) -> None:
         self._desk.append(request)
@@ -196,9 +190,14 @@ class Market:
         yield from self._tell(walk.rest(), ())
 
     def _scan(self, walk: Walk) -> int:
-        due_ns, tables = self._due_ns, (self._lanes, self._kinds, self._account, self._levels)
-        stops = Stops(due_ns, self._living.counts, self._holdings.is_at_high())
-        return walk.scan(stops, due_ns - self._lateness_ns, self._watches.bars > 0, *tables)
+        due_ns = self._due_ns
+        return walk.scan(
+            self._living.counts,
+            due_ns=due_ns,
+            known_ns=due_ns - self._lateness_ns,
+            watched=self._watches.bars > 0,
+            every=self._holdings.is_at_high(),
+        )
 
     def _decide(self, walk: Walk) -> Iterator[Item]:
         """As for a Detections: whatever has waited for its time goes before it."""
@@ -258,7 +257,7 @@ class Market:
             yield from self._drain()
         for one in fired:
             if self._watches.take(one):
-                self._watch_changed(one.entry.slot)
+                self._watch_changed(one.entry)
                 yield one.watched
                 yield from self._drain()
 
@@ -288,22 +287,19 @@ class Market:
     def _drain(self) -> Iterator[Item]:
         while self._desk:
             request = self._desk.popleft()
-            match request:
-                case Watch():
-                    self._forget(request.watch_id)
-                    slot = self._slot(request)
-                    self._watches.add(request, slot)
-                    self._watch_changed(slot)
-                case Unwatch():
-                    self._forget(request.watch_id)
-                case CampaignChange():
-                    self._living.follow(request)
-                case _:
-                    yield from self._ask(request)
+            if isinstance(request, Order | CancelRequest):
+                yield from self._ask(request)
+            elif isinstance(request, Watch):
+                self._forget(request.watch_id)
+                self._watch_changed(self._watches.add(request, self._slot(request)))
+            elif isinstance(request, Unwatch):
+                self._forget(request.watch_id)
+            else:
+                self._living.follow(request)
 
-    def _ask(self, request: Order | CancelRequest) -> Iterator[Item]:
+    def _ask(self, request: Order | CancelRequest) -> list[ExecutionFact]:
         if self._book is None:
-            return
+            return []
         now_ns = max(self._clock_ns, request.decision_ns)
         if isinstance(request, Order):
             number = self._numbers.get(request.symbol)
@@ -312,12 +308,12 @@ class Market:
         else:
             facts = self._book.cancel(request, now_ns=now_ns)
         self._book_changed(facts)
-        yield from facts
+        return facts
 
     def _forget(self, watch_id: str) -> None:
-        slot = self._watches.remove(watch_id)
-        if slot is not None:
-            self._watch_changed(slot)
+        entry = self._watches.remove(watch_id)
+        if entry is not None:
+            self._watch_changed(entry)
 
     def _slot(self, watch: Watch) -> Slot:
         if watch.kind is WatchKind.LINE_TIME:
@@ -330,30 +326,29 @@ class Market:
     # -------------------------------------------------------------- what the kernel looks at
 
     def _book_changed(self, facts: list[ExecutionFact]) -> None:
-        for symbol in dict.fromkeys(fact.symbol for fact in facts):
-            if symbol in self._numbers:
-                self._refresh(self._numbers[symbol])
+        symbol = ""
+        for fact in facts:
+            if fact.symbol != symbol:
+                symbol = fact.symbol
+                if symbol in self._numbers:
+                    self._refresh(self._numbers[symbol])
 
-    def _watch_changed(self, slot: Slot) -> None:
-        number, code = slot
-        levels = self._watches.levels
-        if code == EQUITIES:
-            self._account[FLOOR] = max(levels(slot, WatchKind.EQUITY_BELOW), default=-np.inf)
-            self._holdings.forget_high()
+    def _watch_changed(self, entry: Entry) -> None:
+        """Others of its kind wait beside it, or nothing does."""
+        (number, code), kind = entry.slot, entry.watch.kind
+        if code >= 0:
+            self._levels[number, code, LANES[kind]] = self._watches.nearest(entry.slot, kind)
         elif code == TOUCHES:
             self._refresh(number)
-        elif code >= 0:
-            lane = self._levels[number, code]
-            lane[CLOSE_ABOVE] = min(levels(slot, WatchKind.CLOSE_ABOVE), default=np.inf)
-            lane[CLOSE_BELOW] = max(levels(slot, WatchKind.CLOSE_BELOW), default=-np.inf)
-            lane[LOW] = bool(levels(slot, WatchKind.SWING_LOW))
-            lane[HIGH] = bool(levels(slot, WatchKind.SWING_HIGH))
+        elif code == EQUITIES:
+            self._account[FLOOR] = self._watches.nearest(entry.slot, kind)
+            self._holdings.forget_high()
 
     def _refresh(self, number: int) -> None:
         above, below = self._book.triggers(number) if self._book is not None else (np.inf, -np.inf)
-        slot = (number, TOUCHES)
-        self._lanes[number, ABOVE] = min(above, *self._watches.levels(slot, WatchKind.TOUCH_ABOVE), np.inf)
-        self._lanes[number, BELOW] = max(below, *self._watches.levels(slot, WatchKind.TOUCH_BELOW), -np.inf)
+        slot, lane = (number, TOUCHES), self._lanes[number]
+        lane[ABOVE] = min(above, self._watches.nearest(slot, WatchKind.TOUCH_ABOVE))
+        lane[BELOW] = max(below, self._watches.nearest(slot, WatchKind.TOUCH_BELOW))
 
     # --------------------------------------------------------------------------- snapshots
 
@@ -394,4 +389,4 @@ class Market:
         for number in range(len(self._table)):
             self._refresh(number)
         for entry in state.watches:
-            self._watch_changed(entry.slot)
+            self._watch_changed(entry)

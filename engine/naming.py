@@ -7,6 +7,7 @@ is named by its symbol and the day its range began.
 
 import re
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from engine.messages import EventKind
@@ -39,6 +40,10 @@ def event_name(kind: EventKind, direction: int) -> str:
     return MIRRORS.get(kind, kind.value) if direction < 0 else kind.value
 
 
+DAYS_KEPT = 4_096
+"""Dates whose text is remembered; many campaigns begin on one day."""
+
+
 class CampaignName(NamedTuple):
     symbol: str
     date: str
@@ -50,7 +55,13 @@ _NAME = re.compile(r"^(.+)-(\d{4}-\d{2}-\d{2})(?:\.(\d+))?$")
 
 def base_name(symbol: str, range_start_ns: int) -> str:
     """`{symbol}-{UTC date of the first range bar}`."""
-    return f"{symbol}-{date(1970, 1, 1) + timedelta(days=range_start_ns // DAY_NS)}"
+    return f"{symbol}-{_day(range_start_ns // DAY_NS)}"
+
+
+@lru_cache(maxsize=DAYS_KEPT)
+def _day(number: int) -> str:
+    """The date of a day, counted from the epoch."""
+    return str(date(1970, 1, 1) + timedelta(days=number))
 
 
 def numbered_name(base: str, ordinal: int) -> str:

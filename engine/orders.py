@@ -6,7 +6,7 @@ the intent. The router hands everything to the desk and never waits: what became
 comes back as a fact. A bracket is forgotten once nothing of it can work or be held.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -91,6 +91,8 @@ LIFE_CYCLE: Final[dict[OrderState, tuple[OrderState, ...]]] = {
 }
 """What may follow what. A state with no successor is terminal and is never left."""
 
+TERMINAL = tuple(state for state, following in LIFE_CYCLE.items() if not following)
+
 
 class Bracket(msgspec.Struct):
     """All orders of one group. `states` by order id; `executions` makes a repeated fill count once;
@@ -104,15 +106,18 @@ class Bracket(msgspec.Struct):
     cancelling: bool = False
 
     def is_live(self, order_id: str) -> bool:
-        return order_id in self.states and bool(LIFE_CYCLE[self.states[order_id]])
+        return self.states.get(order_id, OrderState.ABANDONED) not in TERMINAL
 
     def is_over(self, group: str) -> bool:
-        return not self.is_live(f"{group}/ENTRY") and self.entered <= self.exited
+        return self.entered <= self.exited and not self.is_live(f"{group}/ENTRY")
 
     def live_stop(self, group: str) -> str:
         """The newest stop that may still protect, or ""."""
-        stops = [one for one in self.states if one.startswith(f"{group}/STOP") and self.is_live(one)]
-        return stops[-1] if stops else ""
+        stops = f"{group}/STOP"
+        for order_id, state in reversed(self.states.items()):
+            if state not in TERMINAL and order_id.startswith(stops):
+                return order_id
+        return ""
 
 
 class RouterState(msgspec.Struct):
@@ -124,6 +129,18 @@ PASSED = frozenset((Trades, Quotes, Bars, Detections, Declined, Warned, Intent, 
 """What goes by most often and moves no order."""
 
 REQUESTS = (Watch, Unwatch)
+
+REPORTS = (Accepted, Cancelled, Expired, Rejected, Sent, NotSent, NoAnswer)
+STATES: Final[dict[type[Message], OrderState]] = {
+    Accepted: OrderState.ACCEPTED,
+    Cancelled: OrderState.CANCELLED,
+    Expired: OrderState.EXPIRED,
+    Rejected: OrderState.REJECTED,
+    Sent: OrderState.SENT,
+    NotSent: OrderState.ABANDONED,
+    NoAnswer: OrderState.UNKNOWN,
+}
+"""What each report says of its order."""
 
 ENDED = (CampaignState.COMPLETED, CampaignState.INVALIDATED, CampaignState.EXPIRED)
 
@@ -173,24 +190,24 @@ class OrderRouter:
 
     # ------------------------------------------------------------------------ approvals down
 
-    def _route(self, approved: Approved) -> Iterator[Item]:
-        yield approved
-        for request in self._requests(approved):
+    def _route(self, approved: Approved) -> Iterable[Item]:
+        requests = self._requests(approved)
+        for request in requests:
             if isinstance(request, Order):
                 self._keep(request)
             self._desk.submit(request)
-            yield request
+        return (approved, *requests)
 
-    def _requests(self, approved: Approved) -> Iterator[Order | CancelRequest]:
+    def _requests(self, approved: Approved) -> Sequence[Order | CancelRequest]:
         intent, quantity = approved.intent, approved.quantity
+        if intent.action is Action.MOVE_STOP:
+            return (self._moved_stop(intent, quantity),)
         if intent.action is Action.ENTER:
-            yield from self._bracket(intent, quantity)
-        elif intent.action is Action.MOVE_STOP:
-            yield self._moved_stop(intent, quantity)
-        else:
-            yield from self._take_back(intent)
-            if intent.action is Action.EXIT and quantity:
-                yield self._exit(intent, quantity)
+            return tuple(self._bracket(intent, quantity))
+        requests: list[Order | CancelRequest] = [*self._take_back(intent)]
+        if intent.action is Action.EXIT and quantity:
+            requests.append(self._exit(intent, quantity))
+        return requests
 
     def _bracket(self, intent: Intent, quantity: Decimal) -> Iterator[Order]:
         assert intent.group not in self._brackets
@@ -235,25 +252,12 @@ class OrderRouter:
     # ------------------------------------------------------------------------------ facts in
 
     def _follow(self, fact: Message) -> None:
-        match fact:
-            case SessionStart():
-                self._simulated = fact.mode != LIVE_MODE
-            case Fill():
-                self._filled(fact)
-            case Accepted():
-                self._advance(fact.order_id, OrderState.ACCEPTED)
-            case Cancelled():
-                self._advance(fact.order_id, OrderState.CANCELLED)
-            case Expired():
-                self._advance(fact.order_id, OrderState.EXPIRED)
-            case Rejected():
-                self._advance(fact.order_id, OrderState.REJECTED)
-            case Sent():
-                self._advance(fact.order_id, OrderState.SENT)
-            case NotSent():
-                self._advance(fact.order_id, OrderState.ABANDONED)
-            case NoAnswer():
-                self._advance(fact.order_id, OrderState.UNKNOWN)
+        if isinstance(fact, REPORTS):
+            self._advance(fact.order_id, STATES[type(fact)])
+        elif isinstance(fact, Fill):
+            self._filled(fact)
+        elif isinstance(fact, SessionStart):
+            self._simulated = fact.mode != LIVE_MODE
 
     def _filled(self, fact: Fill) -> None:
         bracket = self._brackets.get(fact.group)

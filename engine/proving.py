@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from engine.config import Config
-from engine.decision_lines import decision_line
+from engine.decision_lines import TOLD, decision_line
 from engine.ports import Item
 from engine.replay import Run, begin, from_tape
 
@@ -36,6 +36,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Lines:
     """A sink that gives the decisions as lines."""
+
+    reads = TOLD
 
     def __init__(self) -> None:
         self.lines: list[str] = []

@@ -8,10 +8,12 @@ pieces and Detections that such a block means, in their order.
 A point is a close at which something became known: what one Detections tells.
 """
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, Protocol
+
+import numpy as np
 
 from engine.blocks import Int8, Int16, Int32, Int64, MarketBlock
 from engine.kernels import kernel
@@ -122,6 +124,10 @@ class Sightings:
         first = self.columns.first
         return self.columns.name[first[self.start] : first[self.stop]]
 
+    def before(self, row: int) -> int:
+        """How many of them come before a row, counted as the columns do."""
+        return int(np.searchsorted(self.columns.rows[self.start : self.stop], row, side="right"))
+
     def concerning(self, living: Container[str]) -> Detections | None:
         """Of the last point, what may lead to a wish while campaigns live at these symbols."""
         known, point = self.columns, self.stop - 1
@@ -157,9 +163,14 @@ def spread(item: Item) -> Iterator[Item]:
     """What an item means, in pieces and messages: itself where nothing became known along it."""
     if not isinstance(item, MarketBlock) or item.known is None:
         yield item
-        return
-    found = item.known.messages()
-    for part in by_point(item):
+    else:
+        yield from interleaved(item, item.known.messages())
+
+
+def interleaved(block: MarketBlock, messages: Iterable[Detections]) -> Iterator[Item]:
+    """The pieces of a block, and what became known behind each."""
+    found = iter(messages)
+    for part in by_point(block):
         bars = 0 if part.closed is None else len(part.closed)
         if part.known is None:
             yield part
@@ -172,39 +183,76 @@ def spread(item: Item) -> Iterator[Item]:
 
 
 def by_point(block: MarketBlock) -> Iterator[MarketBlock]:
-    """The block in pieces with at most one point each, at the piece's end.
+    """The block in pieces with at most one point each, at the piece's end."""
+    assert block.known is not None
+    cuts = Cuts(block)
+    for point in range(block.known.start, block.known.stop):
+        yield cuts.behind(point)
+    yield from cuts.rest()
+
+
+class Cuts:
+    """Cuts a block behind some of its points: pieces that follow each other and are the block.
 
     A piece without rows announces no line time that was not announced before it: the rows that
     prove it come later.
     """
-    known = block.known
-    assert known is not None
-    columns = known.columns
-    whole, first_row, _ = block.whole()
-    first_bar = 0 if block.closed is None else block.closed.whole()[1]
-    bars_all = 0 if block.closed is None else len(block.closed)
-    last = known.stop - 1
-    ends_it = columns.rows[last] - first_row >= len(block) and columns.bars[last] - first_bar >= bars_all
-    if len(known) == 1 and ends_it and len(whole):
-        yield block
-        return
-    line_time_ns = columns.before_ns
-    if first_row:
-        assert whole.line_ns is not None
-        line_time_ns = int(whole.line_ns[first_row - 1])
-    rows_done = bars_done = 0
-    for point in range(known.start, known.stop):
-        rows_to = min(max(int(columns.rows[point]) - first_row, rows_done), len(block))
-        bars_to = min(max(int(columns.bars[point]) - first_bar, bars_done), bars_all)
-        piece = block.piece((rows_done, rows_to), (bars_done, bars_to))
-        if rows_to == rows_done:
-            piece.line_time_ns = line_time_ns
-        line_time_ns = piece.line_time_ns
-        piece.known = known.window(point, point + 1)
-        yield piece
-        rows_done, bars_done = rows_to, bars_to
-    if rows_done < len(block) or bars_done < bars_all or len(whole) == 0:
-        yield block.piece((rows_done, len(block)), (bars_done, bars_all))
+
+    def __init__(self, block: MarketBlock) -> None:
+        assert block.known is not None
+        self._block = block
+        self._known = block.known
+        self._point = block.known.start
+        self._whole, self._first_row, _ = block.whole()
+        self._first_bar = self._bars_all = 0
+        if block.closed is not None:
+            _, self._first_bar, last_bar = block.closed.whole()
+            self._bars_all = last_bar - self._first_bar
+        self._rows = self._bars = 0
+        self._line_time_ns: int | None = None
+
+    def behind(self, point: int) -> MarketBlock:
+        """The piece that ends with `point`, as the columns number them."""
+        columns, stop = self._known.columns, point + 1
+        rows = min(max(int(columns.rows[point]) - self._first_row, self._rows), len(self._block))
+        bars = min(max(int(columns.bars[point]) - self._first_bar, self._bars), self._bars_all)
+        if self._is_untouched and stop == self._known.stop and self._is_all(rows, bars) and len(self._whole):
+            piece = self._block
+        else:
+            piece = self._block.piece((self._rows, rows), (self._bars, bars))
+            if rows == self._rows:
+                piece.line_time_ns = self._before_ns
+            piece.known = self._known.window(self._point, stop)
+        self._line_time_ns = piece.line_time_ns
+        self._point, self._rows, self._bars = stop, rows, bars
+        return piece
+
+    def rest(self) -> tuple[MarketBlock, ...]:
+        """What is left; the block itself where it was never cut. A block without rows is left for what it announces."""
+        if self._is_untouched:
+            return (self._block,)
+        if self._is_all(self._rows, self._bars) and self._point == self._known.stop and len(self._whole):
+            return ()
+        piece = self._block.piece((self._rows, len(self._block)), (self._bars, self._bars_all))
+        piece.known = self._known.window(self._point, self._known.stop)
+        return (piece,)
+
+    @property
+    def _is_untouched(self) -> bool:
+        return self._point == self._known.start
+
+    def _is_all(self, rows: int, bars: int) -> bool:
+        return rows == len(self._block) and bars == self._bars_all
+
+    @property
+    def _before_ns(self) -> int:
+        """Line time before what is not yet cut off."""
+        if self._line_time_ns is not None:
+            return self._line_time_ns
+        if not self._first_row:
+            return self._known.columns.before_ns
+        assert self._whole.line_ns is not None
+        return int(self._whole.line_ns[self._first_row - 1])
 
 
 @kernel

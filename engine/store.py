@@ -18,7 +18,7 @@ import msgspec
 from anyio.abc import TaskStatus
 
 from engine.blocks import MarketBlock
-from engine.messages import SessionStart
+from engine.messages import Message, SessionStart
 from engine.ports import Item
 from engine.store_bars import BarKeeper
 from engine.store_heat import Heat, HeatSampler
@@ -77,6 +77,8 @@ class StoreStatus(msgspec.Struct, frozen=True):
 
 class StoreWriter:
     """A sink of the Tap. `write` and `close` belong on the thread of the loop that does `run`."""
+
+    reads = (Message, MarketBlock)
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ is counted does not depend on how the tape was chunked.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -27,7 +27,7 @@ from engine.messages import (
 )
 from engine.naming import event_name
 from engine.ports import Item
-from engine.sightings import Sightings, spread
+from engine.sightings import Sightings, interleaved
 from engine.timeframes import TIMEFRAMES
 
 MOST_TIMEFRAMES = 128
@@ -42,6 +42,19 @@ MOST_NAMES = 256
 
 class Sink(Protocol):
     """Takes what leaves the line, in order. Must return soon: the line waits for it."""
+
+    def write(self, item: Item) -> None: ...
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """A sink that says what it reads: kinds of messages and blocks, or `Message` and `MarketBlock` for all of them.
+
+    Nothing else is written to it, and nothing is made for it that it does not read. A block comes to it
+    whole, and behind it the Detections of what became known along it.
+    """
+
+    reads: tuple[type[Message] | type[MarketBlock], ...]
 
     def write(self, item: Item) -> None: ...
 
@@ -96,13 +109,17 @@ class Tap:
         self._events = np.zeros(MOST_NAMES, np.int64)
         self._names: Sequence[str] = ()
         self._backlog = Backlog()
-        self._sinks = tuple(sinks)
+        self._known: Sightings | None = None
+        self._readers = tuple(one for one in sinks if isinstance(one, Reader))
+        self._others = tuple(one for one in sinks if not isinstance(one, Reader))
+        self._readers_by_kind: dict[type, tuple[Reader, ...]] = {}
         self._timeframes: tuple[str, ...] = TIMEFRAMES
 
     @property
     def counts(self) -> Counts:
         """What has left the line so far."""
         self._count_bars(self._backlog.take())
+        self._count_known(None)
         bars = zip(self._timeframes, self._bars.tolist(), strict=False)
         self._counts.bars = {name: number for name, number in bars if number}
         for name, number in zip(self._names, self._events.tolist(), strict=False):
@@ -118,20 +135,31 @@ class Tap:
             if self.digest.covers(message):
                 self.digest.add(message)
             self._count_message(message)
-        if self._sinks:
+        if self._others or self._readers:
             self._tell(message)
         return (message,)
 
     def _tell(self, message: Item) -> None:
-        """What became known along a block is written once, for all sinks."""
-        if not isinstance(message, MarketBlock) or message.known is None:
-            for sink in self._sinks:
-                sink.write(message)
+        if isinstance(message, MarketBlock) and message.known is not None:
+            self._tell_known(message, message.known)
             return
-        parts = tuple(spread(message))
-        for sink in self._sinks:
-            for part in parts:
-                sink.write(part)
+        for sink in (*self._others, *self._readers_of(type(message))):
+            sink.write(message)
+
+    def _tell_known(self, block: MarketBlock, known: Sightings) -> None:
+        """What became known along a block is written once for all sinks, and only where one reads it."""
+        readers = self._readers_of(Detections)
+        messages = tuple(known.messages()) if readers or self._others else ()
+        if self._others:
+            _write(self._others, interleaved(block, messages))
+        _write(self._readers_of(type(block)), (block,))
+        _write(readers, messages)
+
+    def _readers_of(self, kind: type) -> tuple[Reader, ...]:
+        found = self._readers_by_kind.get(kind)
+        if found is None:
+            found = self._readers_by_kind[kind] = tuple(one for one in self._readers if issubclass(kind, one.reads))
+        return found
 
     def snapshot(self) -> bytes:
         return _encoder.encode(_State(self.digest.state, self.digest.count, self._timeframes, self.counts))
@@ -143,6 +171,7 @@ class Tap:
         self._timeframes = state.timeframes
         self._counts = state.counts
         self._backlog.take()
+        self._known = None
         self._events[:] = 0
         self._bars[:] = 0
         self._bars[: len(self._timeframes)] = [state.counts.bars.get(name, 0) for name in self._timeframes]
@@ -152,17 +181,24 @@ class Tap:
         rows = len(block)
         if rows:
             _add(counts.rows, type(block).__name__, rows)
-        if block.line_ns is not None or rows == 0:
-            counts.line_time_ns = max(counts.line_time_ns, block.line_time_ns)
+        if block.line_time_ns > counts.line_time_ns and (rows == 0 or block.whole()[0].line_ns is not None):
+            counts.line_time_ns = block.line_time_ns
         if block.closed is not None and len(block.closed):
             self._count_bars(self._backlog.add(block.closed))
         if block.known is not None:
             self._count_known(block.known)
 
-    def _count_known(self, known: Sightings) -> None:
-        _add(self._counts.messages, Detections.__name__, len(known))
-        self._names = known.columns.writer.names
-        count_names(known.names, self._events)
+    def _count_known(self, known: Sightings | None) -> None:
+        """Points that follow those before wait to be counted together with them."""
+        before, self._known = self._known, known
+        if before is None:
+            return
+        if known is not None and known.columns is before.columns and known.start == before.stop:
+            self._known = before.window(before.start, known.stop)
+            return
+        _add(self._counts.messages, Detections.__name__, len(before))
+        self._names = before.columns.writer.names
+        count_names(before.names, self._events)
 
     def _count_bars(self, bars: tuple[MarketBlock, int, int] | None) -> None:
         if bars is not None:
@@ -214,6 +250,12 @@ def heat_bp(receipt: Receipt, new_risk: int) -> int:
     """Heat with `new_risk` in it, in basis points rounded up; 0 where there is no equity."""
     risk = receipt.open_risk + receipt.working_risk + new_risk
     return -(-risk * 10_000 // receipt.equity) if receipt.equity > 0 else 0
+
+
+def _write(sinks: Sequence[Sink], items: Iterable[Item]) -> None:
+    for item in items:
+        for sink in sinks:
+            sink.write(item)
 
 
 def _add(counts: dict[str, int], name: str, number: int) -> None:

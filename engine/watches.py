@@ -6,13 +6,25 @@ id, between being found and being told does not fire: `take` says so.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterable
+from math import inf
 
 import msgspec
 
+from engine.market_kernel import CLOSE_ABOVE, CLOSE_BELOW, HIGH, LOW
 from engine.messages import FOREVER_NS, Watch, Watched, WatchKind
 
-CLOSES = (WatchKind.CLOSE_ABOVE, WatchKind.CLOSE_BELOW, WatchKind.SWING_LOW, WatchKind.SWING_HIGH)
+SWINGS = (WatchKind.SWING_LOW, WatchKind.SWING_HIGH)
+CLOSES = (WatchKind.CLOSE_ABOVE, WatchKind.CLOSE_BELOW, *SWINGS)
+LANES = {
+    WatchKind.CLOSE_ABOVE: CLOSE_ABOVE,
+    WatchKind.CLOSE_BELOW: CLOSE_BELOW,
+    WatchKind.SWING_LOW: LOW,
+    WatchKind.SWING_HIGH: HIGH,
+}
+"""Where the scan kernel's `levels` say what bar watches of a kind wait for."""
+
+ABOVES = (WatchKind.CLOSE_ABOVE, WatchKind.TOUCH_ABOVE)
 
 Slot = tuple[int, int]
 """(instrument, timeframe) for bar watches; else (instrument or -1, one of the codes below)."""
@@ -21,6 +33,9 @@ EQUITIES = -2
 TIMES = -3
 
 NOTHING: dict[str, "Entry"] = {}
+
+NOTHING_NEAR = {kind: 0.0 if kind in SWINGS else inf if kind in ABOVES else -inf for kind in WatchKind}
+"""What `nearest` says of a slot in which nothing waits."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -48,13 +63,15 @@ class Watches:
         self._slots: dict[Slot, dict[str, Entry]] = {}
         self._times: list[tuple[int, int, str]] = []
 
-    def add(self, watch: Watch, slot: Slot) -> None:
+    def add(self, watch: Watch, slot: Slot) -> Entry:
         assert watch.watch_id not in self._entries
         self.number += 1
-        self._put(Entry(number=self.number, slot=slot, watch=watch))
+        entry = Entry(self.number, slot, watch)
+        self._put(entry)
+        return entry
 
-    def remove(self, watch_id: str) -> Slot | None:
-        """The slot it was in; None for a watch that is not registered."""
+    def remove(self, watch_id: str) -> Entry | None:
+        """What is no longer looked for; None for a watch that is not registered."""
         entry = self._entries.pop(watch_id, None)
         if entry is None:
             return None
@@ -62,7 +79,7 @@ class Watches:
         self.bars -= entry.watch.kind in CLOSES
         if entry.watch.kind is WatchKind.LINE_TIME:
             del self._times[bisect_left(self._times, (entry.watch.time_ns, entry.number, watch_id))]
-        return entry.slot
+        return entry
 
     def take(self, fired: Fired) -> bool:
         """Remove a found watch; False when it is no longer the one that was found."""
@@ -78,8 +95,16 @@ class Watches:
         """Time of the earliest line-time watch, FOREVER_NS without one."""
         return self._times[0][0] if self._times else FOREVER_NS
 
-    def levels(self, slot: Slot, kind: WatchKind) -> list[float]:
-        return [one.watch.level for one in self._slots.get(slot, NOTHING).values() if one.watch.kind is kind]
+    def nearest(self, slot: Slot, kind: WatchKind) -> float:
+        """Of one kind in a slot, the level that a price reaches first, infinitely far away without one; of
+        swings, which have none, 1.0 when any is waited for."""
+        entries = self._slots.get(slot)
+        if not entries:
+            return NOTHING_NEAR[kind]
+        levels = [one.watch.level for one in entries.values() if one.watch.kind is kind]
+        if kind in SWINGS:
+            return float(bool(levels))
+        return min(levels, default=inf) if kind in ABOVES else max(levels, default=-inf)
 
     def due(self, line_ns: int) -> list[Fired]:
         """Line-time watches that `line_ns` reaches, earliest first; their `price` is that line time."""
@@ -130,8 +155,8 @@ class Watches:
         if watch.kind is WatchKind.LINE_TIME:
             insort(self._times, (watch.time_ns, entry.number, watch.watch_id))
 
-    def _in(self, slot: Slot) -> Iterator[Entry]:
-        return iter(self._slots.get(slot, NOTHING).values())
+    def _in(self, slot: Slot) -> Iterable[Entry]:
+        return self._slots.get(slot, NOTHING).values()
 
 
 class ClosedBar(msgspec.Struct, frozen=True, gc=False):
@@ -156,16 +181,5 @@ def _bar_price(watch: Watch, bar: ClosedBar) -> float:
 def _fired(entry: Entry, time_ns: int, price: float = float("nan"), bar: tuple[float, float] | None = None) -> Fired:
     watch = entry.watch
     close, atr = bar or (float("nan"), float("nan"))
-    return Fired(
-        entry=entry,
-        watched=Watched(
-            watch_id=watch.watch_id,
-            owner=watch.owner,
-            kind=watch.kind,
-            symbol=watch.symbol,
-            time_ns=max(time_ns, watch.decision_ns),
-            price=price,
-            close=close,
-            atr=atr,
-        ),
-    )
+    fired_ns = max(time_ns, watch.decision_ns)
+    return Fired(entry, Watched(watch.watch_id, watch.owner, watch.kind, watch.symbol, fired_ns, price, close, atr))

@@ -39,9 +39,9 @@ GUARDS: dict[str, Guard] = {
     "latency": (paper_orders, "sees", _anything, matching.test_a_late_trade_from_before_the_decision_cannot_fill),
     "numbers of an order": (paper, "flaw", lambda *_: ("", ""), _first_order),
     "used ids": (
-        PaperBook, "_names", lambda *_: False, matching.test_children_do_nothing_before_their_parent_fills,
+        paper, "_names", lambda *_: False, matching.test_children_do_nothing_before_their_parent_fills,
     ),
-    "exits belong": (PaperBook, "_belongs", _anything, books.test_an_exit_of_a_group_that_is_over_is_refused),
+    "exits belong": (paper, "_belongs", _anything, books.test_an_exit_of_a_group_that_is_over_is_refused),
     "replaceable": (PaperBook, "_replaceable", _anything, matching.test_a_triggered_stop_cannot_be_replaced),
     "buying power": (PaperBook, "_unpaid", lambda *_: ("", ""), _too_dear),
     "reserved by entries": (

@@ -110,7 +110,7 @@ def test_exits_and_stop_moves_of_a_moment_come_before_its_entries(monkeypatch: p
     assert actions[Action.EXIT] >= 3
     assert exits_come_first(left)
 
-    monkeypatch.setattr("engine.market_kernel.Walk.next_decision_ns", NEVER_NS)
+    monkeypatch.setattr("engine.market_walk.Walk.next_decision_ns", NEVER_NS)
     assert not exits_come_first(decide(market).left)
 
 

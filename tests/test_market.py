@@ -10,7 +10,8 @@ import pytest
 from adapters.paper import PaperBook
 from engine.blocks import DERIVED, OUTSIDE, PARTIAL, Bars, MarketBlock, Quotes, equal
 from engine.market import Market
-from engine.market_kernel import Columns, mark, new_lanes, new_levels, scan
+from engine.market_kernel import mark, new_lanes, new_levels, scan
+from engine.market_walk import Columns
 from engine.messages import (
     Accepted,
     AccountState,

@@ -11,7 +11,7 @@ from engine.campaigns.interest import concern
 from engine.campaigns.lifecycle import PATTERNS
 from engine.messages import Detections, EventKind, Message, Phase, encode
 from engine.ports import Item
-from engine.sightings import Concern, Sightings, by_point, spread
+from engine.sightings import Concern, Cuts, Sightings, by_point, spread
 from tests.lines import Recorded, decide, line, lively, recorded
 from tests.makers import heartbeat
 from tests.markets import bar_market, trade_market
@@ -135,6 +135,28 @@ def test_pieces_by_point_are_the_block_and_hold_each_point_once() -> None:
     assert block.closed is not None
     joined = np.concatenate([one.closed.close for one in pieces if one.closed is not None])
     assert np.array_equal(joined, block.closed.close)
+
+
+@pytest.mark.parametrize("every", [1, 3, 10**6])
+def test_cut_behind_some_points_or_none_a_block_means_the_same(every: int) -> None:
+    block = riding()
+    assert block.known is not None
+    cuts = Cuts(block)
+
+    parts = [cuts.behind(point) for point in range(block.known.start, block.known.stop) if point % every == every - 1]
+    rest = cuts.rest()
+
+    assert told(one for part in (*parts, *rest) for one in spread(part)) == told(spread(block))
+    assert bool(parts) or rest == (block,)
+
+
+def test_a_row_knows_how_many_points_come_before_it() -> None:
+    known = riding().known
+    assert known is not None
+    rows = known.columns.rows.tolist()
+
+    for row in range(max(rows) + 2):
+        assert known.before(row) == sum(one <= row for one in rows)
 
 
 def test_spreading_leaves_the_block_as_it_was() -> None:

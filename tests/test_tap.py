@@ -3,8 +3,9 @@
 from decimal import Decimal
 
 import numpy as np
+import pytest
 
-from engine.blocks import Bars, Quotes
+from engine.blocks import Bars, MarketBlock, Quotes
 from engine.digest import Digest
 from engine.messages import (
     Action,
@@ -22,6 +23,7 @@ from engine.messages import (
     HeatState,
     Intent,
     Leg,
+    Message,
     Order,
     OrderKind,
     Phase,
@@ -33,8 +35,10 @@ from engine.messages import (
     TimeInForce,
 )
 from engine.ports import Item
+from engine.sightings import Sightings, spread
 from engine.tap import Tap
 from tests.makers import bars, heartbeat, session, trades
+from tests.test_sightings import riding
 
 NOTHING = Decimal(0)
 
@@ -147,6 +151,60 @@ def test_everything_is_passed_on_and_handed_to_every_sink_in_order() -> None:
     assert out == items
     assert first.items == items
     assert second.items == items
+
+
+class Choosy(ListSink):
+    def __init__(self, *reads: type[Message] | type[MarketBlock]) -> None:
+        super().__init__()
+        self.reads = reads
+
+
+def test_a_sink_that_says_what_it_reads_gets_nothing_else() -> None:
+    fills, wishes, rows, everything = Choosy(Fill), Choosy(Intent, Refused), Choosy(MarketBlock), ListSink()
+    block = trades(1, 2)
+
+    items = [*decisions(), block]
+    run(tap(fills, wishes, rows, everything), items)
+
+    assert fills.items == [fill(1)]
+    assert [type(one) for one in wishes.items] == [Intent, Intent, Refused]
+    assert rows.items == [block]
+    assert everything.items == items
+
+
+def test_what_became_known_along_a_block_is_written_only_for_those_who_read_it() -> None:
+    """A reader gets the block whole and the Detections behind it; others get them interleaved."""
+    block = riding()
+    known = block.known
+    assert known is not None
+    expected = list(spread(block))
+    fills, rows, events, both, everything = (
+        Choosy(Fill), Choosy(Bars), Choosy(Detections), Choosy(MarketBlock, Message), ListSink(),
+    )  # fmt: skip
+
+    run(tap(fills, rows, events, both, everything), [block])
+
+    told = [one for one in expected if isinstance(one, Detections)]
+    assert len(told) == len(known) > 1
+    assert fills.items == []
+    assert rows.items == [block]
+    assert repr(events.items) == repr(told)
+    assert repr(both.items[1:]) == repr(told)
+    assert both.items[0] is block
+    assert [type(one) for one in everything.items] == [type(one) for one in expected]
+
+
+def test_nothing_is_written_where_nobody_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unexpected(self: Sightings) -> None:
+        raise AssertionError
+
+    block = riding()
+    monkeypatch.setattr(Sightings, "messages", unexpected)
+
+    run(tap(Choosy(Fill), Choosy(MarketBlock)), [block])
+
+    with pytest.raises(AssertionError):
+        run(tap(Choosy(Detections)), [block])
 
 
 def test_a_sink_has_an_item_before_it_leaves() -> None:

@@ -70,9 +70,8 @@ class BarsSeen:
         lane = int(self._lanes[self._place(symbol, timeframe)])
         if lane == NO_LANE or self._filled[lane] < WINDOW:
             return UNRANKED, UNRANKED
-        of_volatility, of_volume = (ring[lane] for ring in self._rings)
-        below = (np.count_nonzero(of_volatility < volatility), np.count_nonzero(of_volume < volume))
-        return 100.0 * (below[0] / WINDOW), 100.0 * (below[1] / WINDOW)
+        below_volatility, below_volume = _below(self._rings, lane, volatility, volume)
+        return 100.0 * (below_volatility / WINDOW), 100.0 * (below_volume / WINDOW)
 
     def save(self) -> BarsState:
         self._fold(self._backlog.take())
@@ -108,6 +107,16 @@ class BarsSeen:
         more = max(FIRST_LANES, len(self._filled))
         self._filled = np.concatenate((self._filled, np.zeros(more, np.int64)))
         self._rings = np.concatenate((self._rings, np.zeros((2, more, WINDOW))), axis=1)
+
+
+@kernel
+def _below(rings: Float64, lane: int, volatility: float, volume: float) -> tuple[int, int]:
+    """How many of a lane's entries are lower, of each of the two rings."""
+    below_volatility = below_volume = 0
+    for entry in range(rings.shape[2]):
+        below_volatility += rings[0, lane, entry] < volatility
+        below_volume += rings[1, lane, entry] < volume
+    return below_volatility, below_volume
 
 
 @kernel

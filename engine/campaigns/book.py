@@ -18,7 +18,7 @@ from engine.campaigns.state import Bracket, Campaign, Key
 from engine.campaigns.watches import Purpose, Watches
 from engine.executions import Executions
 from engine.instruments import InstrumentTable
-from engine.messages import NEVER_NS, BarTaint, CampaignChange, CampaignState, Message, Phase, PhaseChange
+from engine.messages import NEVER_NS, BarTaint, CampaignChange, CampaignState, Message, Phase
 from engine.naming import base_name, numbered_name
 from engine.sightings import Shown
 from engine.timeframes import DAY_NS, usual_length_ns
@@ -74,6 +74,7 @@ class CampaignBook:
         self.executions = Executions()
         self.living: Counter[str] = Counter()
         self._by_key: dict[Key, str] = {}
+        self._brackets: dict[str, tuple[Campaign, Bracket]] = {}
         self._over: dict[Key, None] = {}
         self._names: dict[str, int] = {}
         self._phases: dict[PhaseKey, tuple[Phase, float]] = {}
@@ -82,7 +83,8 @@ class CampaignBook:
 
     def advance(self, time_ns: int) -> None:
         """Decisions never carry an earlier time than one already made."""
-        self.now_ns = max(self.now_ns, time_ns)
+        if time_ns > self.now_ns:
+            self.now_ns = time_ns
 
     def find(self, key: Key) -> Campaign | None:
         name = self._by_key.get(key)
@@ -91,7 +93,7 @@ class CampaignBook:
     def newest(self, symbol: str, timeframe: str, direction: int) -> Campaign | None:
         """The campaign formed last on this symbol and timeframe that has not ended."""
         for campaign in reversed(self.campaigns.values()):
-            if campaign.key[:3] == (symbol, timeframe, direction):
+            if campaign.symbol == symbol and campaign.timeframe == timeframe and campaign.direction == direction:
                 return campaign
         return None
 
@@ -99,11 +101,14 @@ class CampaignBook:
         """A campaign of this range has completed or failed."""
         return key in self._over
 
+    def add(self, campaign: Campaign, bracket: Bracket) -> None:
+        """One more attempt at a leg of a campaign."""
+        campaign.brackets.append(bracket)
+        self._brackets[bracket.group] = (campaign, bracket)
+
     def bracket(self, group: str) -> tuple[Campaign, Bracket] | None:
-        campaign = self.campaigns.get(group.rsplit("/", 2)[0])
-        if campaign is None:
-            return None
-        return next(((campaign, one) for one in campaign.brackets if one.group == group), None)
+        """None where the campaign has ended, or never was."""
+        return self._brackets.get(group)
 
     def bars_since_event(self, campaign: Campaign) -> int:
         return self.bars.count(campaign.symbol, campaign.timeframe) - campaign.event_bars
@@ -140,11 +145,14 @@ class CampaignBook:
         """Phase and its confidence, 0..100."""
         return self._phases.get(key, (Phase.WARMUP, 0.0))
 
-    def follow(self, phases: Iterable[PhaseChange | Shown]) -> None:
+    def follow(self, phases: Iterable[Shown]) -> None:
         """Direction 0 speaks for both directions."""
-        for one in phases:
-            for direction in (one.direction,) if one.direction else (1, -1):
-                self._phases[one.symbol, one.timeframe, direction] = (one.phase, one.confidence)
+        known = self._phases
+        for symbol, timeframe, direction, phase, confidence in phases:
+            if direction:
+                known[symbol, timeframe, direction] = (phase, confidence)
+            else:
+                known[symbol, timeframe, 1] = known[symbol, timeframe, -1] = (phase, confidence)
 
     def taint(self, taint: BarTaint) -> None:
         self._tainted[taint.symbol, taint.timeframe, taint.open_ns] = taint.reason
@@ -152,6 +160,8 @@ class CampaignBook:
 
     def tainted(self, symbol: str, timeframe: str, bars_ns: tuple[int, int]) -> str:
         """Why one of the two bars with these open times is in doubt, or ""."""
+        if not self._tainted:
+            return ""
         found = (self._tainted.get((symbol, timeframe, open_ns), "") for open_ns in bars_ns)
         return next((reason for reason in found if reason), "")
 
@@ -197,6 +207,7 @@ class CampaignBook:
         self.now_ns = saved.now_ns
         self.campaigns = {one.campaign: one for one in saved.campaigns}
         self._by_key = {one.key: one.campaign for one in saved.campaigns}
+        self._brackets = {bracket.group: (one, bracket) for one in saved.campaigns for bracket in one.brackets}
         self.living = Counter(one.symbol for one in saved.campaigns)
         self._over = dict.fromkeys(saved.over)
         self._names = saved.names
@@ -216,6 +227,8 @@ class CampaignBook:
     def _end(self, campaign: Campaign) -> None:
         del self.campaigns[campaign.campaign]
         del self._by_key[campaign.key]
+        for bracket in campaign.brackets:
+            del self._brackets[bracket.group]
         self.living[campaign.symbol] -= 1
         if not self.living[campaign.symbol]:
             del self.living[campaign.symbol]

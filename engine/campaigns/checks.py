@@ -18,6 +18,7 @@ from engine.timeframes import DAY_NS, LENGTH_NS, MULTIPLIER, settings_of
 BREAKOUT_PHASES: Final = (Phase.D, Phase.E)
 SPRINGS: Final = (EventKind.SPRING, EventKind.TEST)
 BP: Final = 10_000
+ORDINALS: Final = {phase: float(number) for number, phase in enumerate(Phase)}
 
 CAUSE_NEAR, CAUSE_FAR = 0.8, 2.0
 """A target should lie between these shares of the way that the point-and-figure count gives."""
@@ -237,4 +238,4 @@ def blacked_out(settings: PipelineSettings, case: Case) -> Reading | None:
 
 
 def _ordinal(phase: Phase) -> float:
-    return float(tuple(Phase).index(phase))
+    return ORDINALS[phase]

@@ -95,7 +95,7 @@ def admit(book: CampaignBook, candidate: Candidate) -> Iterator[Message]:
         invalid_price=candidate.invalid_price,
         closes_left=1 if proposal.leg is Leg.SPRING else SOS_CLOSES,
     )
-    campaign.brackets.append(bracket)
+    book.add(campaign, bracket)
     yield from _low_budget(book, campaign, bracket, instrument)
     lapse_ns = min(bracket.expires_ns, book.now_ns + book.settings.answer_ns)
     yield book.watches.at_time(bracket.group, Purpose.LAPSE, time_ns=lapse_ns, now_ns=book.now_ns)

@@ -24,8 +24,16 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def enter(campaign: Campaign, bracket: Bracket, plan: Plan, *, now_ns: int, score: float, reason: str) -> Intent:
-    return msgspec.structs.replace(
-        _bare(campaign, bracket, Action.ENTER, now_ns=now_ns, suffix="", reason=reason),
+    return Intent(
+        intent_id=f"{bracket.group}/{Action.ENTER}",
+        action=Action.ENTER,
+        campaign=campaign.campaign,
+        leg=bracket.leg,
+        group=bracket.group,
+        symbol=campaign.symbol,
+        timeframe=campaign.timeframe,
+        direction=campaign.direction,
+        decision_ns=now_ns,
         expires_ns=bracket.expires_ns,
         entry_kind=plan.kind,
         entry_price=plan.entry_price,
@@ -36,26 +44,37 @@ def enter(campaign: Campaign, bracket: Bracket, plan: Plan, *, now_ns: int, scor
         target_3=plan.targets[2],
         risk_bp=bracket.risk_bp,
         score=score,
+        reason=reason,
     )
 
 
 def cancel(campaign: Campaign, bracket: Bracket, *, now_ns: int, reason: str) -> Intent:
     """Takes back the bracket's entry."""
-    return _bare(campaign, bracket, Action.CANCEL, now_ns=now_ns, suffix="", reason=reason)
+    return _bare(campaign, bracket, (Action.CANCEL, ""), now_ns=now_ns, reason=reason)
 
 
 def leave(campaign: Campaign, bracket: Bracket, *, now_ns: int, reason: str) -> Intent:
     """Closes what the bracket holds. `bracket.exits` has been counted up for it."""
-    return _bare(campaign, bracket, Action.EXIT, now_ns=now_ns, suffix=f"-{bracket.exits}", reason=reason)
+    return _bare(campaign, bracket, (Action.EXIT, f"-{bracket.exits}"), now_ns=now_ns, reason=reason)
 
 
 def move_stop(campaign: Campaign, bracket: Bracket, *, now_ns: int, reason: str) -> Intent:
     """Puts the stop at `bracket.stop_price`. `bracket.stops` has been counted up for it."""
-    intent = _bare(campaign, bracket, Action.MOVE_STOP, now_ns=now_ns, suffix=f"-{bracket.stops}", reason=reason)
-    return msgspec.structs.replace(intent, stop_price=bracket.stop_price)
+    named = (Action.MOVE_STOP, f"-{bracket.stops}")
+    return _bare(campaign, bracket, named, now_ns=now_ns, reason=reason, stop_price=bracket.stop_price)
 
 
-def _bare(campaign: Campaign, bracket: Bracket, action: Action, *, now_ns: int, suffix: str, reason: str) -> Intent:
+def _bare(
+    campaign: Campaign,
+    bracket: Bracket,
+    named: tuple[Action, str],
+    *,
+    now_ns: int,
+    reason: str,
+    stop_price: Decimal = ZERO,
+) -> Intent:
+    """An intent without a plan. `named` is its action and what follows that in its id."""
+    action, suffix = named
     return Intent(
         intent_id=f"{bracket.group}/{action}{suffix}",
         action=action,
@@ -70,7 +89,7 @@ def _bare(campaign: Campaign, bracket: Bracket, action: Action, *, now_ns: int, 
         entry_kind=OrderKind.MARKET,
         entry_price=ZERO,
         limit_price=ZERO,
-        stop_price=ZERO,
+        stop_price=stop_price,
         target_1=ZERO,
         target_2=ZERO,
         target_3=ZERO,

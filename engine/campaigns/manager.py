@@ -41,7 +41,7 @@ from engine.messages import (
     Watched,
 )
 from engine.ports import Item, Strategy
-from engine.sightings import Sightings
+from engine.sightings import Shown, Sightings
 
 ENDINGS: dict[type[Message], str] = {
     Rejected: "rejected",
@@ -50,7 +50,9 @@ ENDINGS: dict[type[Message], str] = {
     NotSent: "not sent",
 }
 
-HEARD = frozenset((Detections, Watched, Fill, Accepted, Command, SymbolStatus, *ENDINGS))
+REPORTS = (Fill, Accepted, Rejected, Cancelled, Expired, NotSent)
+
+HEARD = frozenset((Detections, Watched, Command, SymbolStatus, *REPORTS))
 """What may move a campaign."""
 
 
@@ -88,44 +90,41 @@ class CampaignManager:
     def process(self, message: Item) -> Iterable[Item]:
         if isinstance(message, MarketBlock):
             self._book.bars.see(message)
-            return (message,) if message.known is None else self._learn(message, message.known)
+            return (message,) if message.known is None else (message, *self._learn(message.known))
+        if type(message) in HEARD:
+            assert isinstance(message, Message)
+            return (message, *self._react(message))
         if isinstance(message, BarTaint):
             self._book.taint(message)
-            return (message,)
-        return self._react(message) if type(message) in HEARD else (message,)
+        return (message,)
 
-    def _learn(self, block: MarketBlock, known: Sightings) -> Iterator[Item]:
+    def _learn(self, known: Sightings) -> Iterable[Message]:
         """Market ends a piece at a point that may concern a campaign: only the last one may."""
-        yield block
         self._book.follow(known.phases)
         self._book.advance(known.decision_ns)
         detections = known.concerning(self._book.living)
-        if detections is not None:
-            yield from self._detect(detections)
+        return () if detections is None else self._detect(detections)
 
-    def _react(self, message: Message) -> Iterator[Item]:
-        yield message
+    def _react(self, message: Message) -> Iterable[Message]:
+        """What the message leads to. Nothing below is asked for it, so it may be made at once."""
+        if isinstance(message, Watched):
+            return self._watched(message)
+        if isinstance(message, Command):
+            return commands.obey(self._book, message)
+        if isinstance(message, SymbolStatus):
+            return commands.withdraw(self._book, message)
         if isinstance(message, Detections):
-            self._book.follow(message.phases)
+            self._book.follow(map(shown, message.phases))
             self._book.advance(message.decision_ns)
-            yield from self._detect(message)
-        elif isinstance(message, Watched):
-            yield from self._watched(message)
-        elif isinstance(message, Fill):
-            self._book.advance(message.time_ns)
-            yield from positions.on_fill(self._book, message)
-        elif isinstance(message, Accepted):
-            self._book.advance(message.time_ns)
-            yield from positions.on_accepted(self._book, message.order_id)
-        elif isinstance(message, Command):
-            yield from commands.obey(self._book, message)
-        elif isinstance(message, SymbolStatus):
-            yield from commands.withdraw(self._book, message)
-        else:
-            assert isinstance(message, Rejected | Cancelled | Expired | NotSent)
-            self._book.advance(message.time_ns)
-            filled = message.filled if isinstance(message, Cancelled | Expired) else ZERO
-            yield from positions.on_ended(self._book, message.order_id, cause=ENDINGS[type(message)], filled=filled)
+            return self._detect(message)
+        assert isinstance(message, REPORTS)
+        self._book.advance(message.time_ns)
+        if isinstance(message, Fill):
+            return positions.on_fill(self._book, message)
+        if isinstance(message, Accepted):
+            return positions.on_accepted(self._book, message.order_id)
+        filled = message.filled if isinstance(message, Cancelled | Expired) else ZERO
+        return positions.on_ended(self._book, message.order_id, cause=ENDINGS[type(message)], filled=filled)
 
     def snapshot(self) -> bytes:
         return self._book.snapshot()
@@ -155,8 +154,10 @@ class CampaignManager:
             yield from self._event(event, decision)
         for mark in detections.marks:
             yield from self._mark(mark, decision)
-        yield from self._exits(decision)
-        yield from self._entries(decision)
+        if decision.cancelled or decision.abandoned:
+            yield from self._exits(decision)
+        if decision.candidates:
+            yield from self._entries(decision)
 
     def _exits(self, decision: _Decision) -> Iterator[Message]:
         for campaign, cause in decision.cancelled:
@@ -282,3 +283,7 @@ class CampaignManager:
     def _begin(self, campaign: Campaign, cause: str) -> Iterator[Message]:
         yield self._book.note(campaign, FORMED, cause)
         yield from clock.start_clock(self._book, campaign)
+
+
+def shown(change: PhaseChange) -> Shown:
+    return Shown(change.symbol, change.timeframe, change.direction, change.phase, change.confidence)

@@ -30,16 +30,18 @@ class Proposals:
 
     def __init__(self, answers: Sequence[tuple[str, Proposal | Decline]]) -> None:
         """`answers` are (strategy, what it said)."""
-        self.cautions = [
-            (strategy, caution)
-            for strategy, one in answers
-            if isinstance(one, Proposal) and not flaw(one)
-            for caution in one.cautions
-        ]
-        proposals = [one for _, one in answers if isinstance(one, Proposal)]
-        self.declines = [(strategy, one) for strategy, one in answers if isinstance(one, Decline)]
-        self.usable = [one for one in proposals if not flaw(one)]
-        flaws = [f"{one.leg} unusable: {flaw(one)}" for one in proposals if flaw(one)]
+        self.usable: list[Proposal] = []
+        self.cautions: list[tuple[str, Decline]] = []
+        self.declines: list[tuple[str, Decline]] = []
+        flaws: list[str] = []
+        for strategy, one in answers:
+            if isinstance(one, Decline):
+                self.declines.append((strategy, one))
+            elif found := flaw(one):
+                flaws.append(f"{one.leg} unusable: {found}")
+            else:
+                self.usable.append(one)
+                self.cautions += [(strategy, caution) for caution in one.cautions]
         entries = [f"{one.leg} proposed" for one in self.usable]
         self.phrase = ", ".join(entries + flaws) or "no entry proposed"
 

@@ -4,7 +4,7 @@ Protective orders live at the venue; here they are only moved, and positions who
 gone are closed. Each function yields the wishes and requests that one fact leads to.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from math import isfinite
 
@@ -20,26 +20,33 @@ from engine.timeframes import settings_of, usual_length_ns
 EXITS_LIMIT = 3
 """Exit intents after which a bracket does not repeat itself; its stop remains at the venue."""
 
+UNPROTECTING = ("rejected", "not sent")
+"""Endings of a protective stop for which nothing has taken its place."""
+
 EVERY_PURPOSE = (Purpose.LAPSE, Purpose.INVALID, Purpose.TRAIL, Purpose.TIME, Purpose.LEAVE)
 
 
-def on_accepted(book: CampaignBook, order_id: str) -> Iterator[Message]:
+def on_accepted(book: CampaignBook, order_id: str) -> Iterable[Message]:
+    """Of entries and exits it matters that they are at the venue."""
     group, _, order = order_id.rpartition("/")
     found = book.bracket(group)
     if found is None:
-        return
-    campaign, bracket = found
-    if order == "ENTRY" and bracket.lapsed:
+        return ()
+    if order == "ENTRY":
+        return _working(book, *found)
+    return book.watches.drop(group, Purpose.LEAVE) if order.startswith("EXIT") else ()
+
+
+def _working(book: CampaignBook, campaign: Campaign, bracket: Bracket) -> Iterator[Message]:
+    if bracket.lapsed:
         # Somebody else may have its share by now.
         bracket.lapsed, bracket.entry_live = False, True
         bracket.state, bracket.cancel_cause = BracketState.WORKING, "answered too late"
         yield from _cancel_late(book, campaign, bracket)
-    elif order == "ENTRY" and bracket.state is BracketState.ASKED:
+    elif bracket.state is BracketState.ASKED:
         bracket.state = BracketState.WORKING
-        yield from book.watches.drop(group, Purpose.LAPSE)
+        yield from book.watches.drop(bracket.group, Purpose.LAPSE)
         yield from _cancel_late(book, campaign, bracket)
-    elif order.startswith("EXIT"):
-        yield from book.watches.drop(group, Purpose.LEAVE)
 
 
 def on_ended(book: CampaignBook, order_id: str, *, cause: str, filled: Decimal = ZERO) -> Iterator[Message]:
@@ -58,7 +65,7 @@ def on_ended(book: CampaignBook, order_id: str, *, cause: str, filled: Decimal =
         yield from book.watches.drop(group, Purpose.LAPSE)
     elif order.startswith("EXIT"):
         yield from _ask_exit_again(book, campaign, bracket, cause=f"exit {cause}")
-    elif order == f"STOP{bracket.stops}" and cause in ("rejected", "not sent"):
+    elif cause in UNPROTECTING and order == f"STOP{bracket.stops}":
         yield from ask_exit(book, campaign, bracket, cause=f"protective stop {cause}")
     yield from settle(book, campaign)
 

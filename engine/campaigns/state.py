@@ -5,6 +5,7 @@ without a bracket is idle. Everything here is written by the manager only and go
 snapshot as it stands.
 """
 
+from collections.abc import Collection
 from decimal import Decimal
 from enum import StrEnum
 
@@ -18,6 +19,11 @@ Key = tuple[str, str, int, int]
 
 LEGS = (Leg.SPRING, Leg.SOS, Leg.LPS)
 """In the order in which a campaign may take them."""
+
+
+def in_order(legs: Collection[Leg]) -> tuple[Leg, ...]:
+    """Each once, in that order."""
+    return tuple([leg for leg in LEGS if leg in legs]) if legs else ()
 
 
 class BracketState(StrEnum):
@@ -105,11 +111,11 @@ class Campaign(msgspec.Struct):
 
     @property
     def taken(self) -> tuple[Leg, ...]:
-        return tuple(leg for leg in LEGS if any(one.leg is leg and one.is_taken for one in self.brackets))
+        return in_order([one.leg for one in self.brackets if one.is_taken])
 
     @property
     def asked(self) -> tuple[Leg, ...]:
-        return tuple(leg for leg in LEGS if any(one.leg is leg and one.is_waiting for one in self.brackets))
+        return in_order([one.leg for one in self.brackets if one.is_waiting])
 
     @property
     def is_live(self) -> bool:

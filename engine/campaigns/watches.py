@@ -5,6 +5,7 @@ the name alone says whom it concerns.
 """
 
 from enum import StrEnum
+from typing import Final
 
 from engine.messages import Unwatch, Watch, WatchKind
 
@@ -22,14 +23,17 @@ class Purpose(StrEnum):
     LEAVE = "LEAVE"  # an exit was never accepted
 
 
+PURPOSES: Final = {purpose.value: purpose for purpose in Purpose}
+
+
 def watch_id(subject: str, purpose: Purpose) -> str:
     return f"{subject}/watch/{purpose}"
 
 
 def parse_watch(name: str) -> tuple[str, Purpose]:
     """Inverse of `watch_id`."""
-    subject, purpose = name.rsplit("/watch/", 1)
-    return subject, Purpose(purpose)
+    subject, _, purpose = name.rpartition("/watch/")
+    return subject, PURPOSES[purpose]
 
 
 class Watches:
@@ -51,9 +55,10 @@ class Watches:
 
     def fired(self, name: str) -> bool:
         """Take a watch off the list; False when it was not ours or no longer wanted."""
-        was_out = name in self.out
-        self.out.pop(name, None)
-        return was_out
+        if name not in self.out:
+            return False
+        del self.out[name]
+        return True
 
     def drop(self, subject: str, *purposes: Purpose) -> list[Unwatch]:
         """Unwatch these purposes of a subject, where they are out."""

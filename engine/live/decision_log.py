@@ -11,7 +11,7 @@ from errno import ENOSPC
 from pathlib import Path
 from typing import IO
 
-from engine.decision_lines import decision_line
+from engine.decision_lines import TOLD, decision_line
 from engine.ports import Item
 from engine.tape_file import naming
 
@@ -26,6 +26,8 @@ def decisions_of(tape: Path) -> Path:
 class DecisionLog:
     """A sink of the Tap. `count` numbers the decisions of the tape so far. Only `sync` may be called by a thread
     beside the one that writes."""
+
+    reads = TOLD
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -28,6 +28,8 @@ FLUSH_S = 5.0
 class ReadModel:
     """A sink of the Tap and of the Ledger that forwards to the store."""
 
+    reads = StoreWriter.reads
+
     def __init__(self, path: Path, config: Config, clock: Clock) -> None:
         self._path = path
         self._config = config

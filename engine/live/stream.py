@@ -128,6 +128,8 @@ class ReaderSlot:
 class EngineStream:
     """Give it to the line as a sink, tell it the session with `begin`, let `run` serve it."""
 
+    reads = (Message, MarketBlock)
+
     def __init__(self, path: Path, clock: Clock, *, uids: frozenset[int] | None = None) -> None:
         self._path = path
         self.clock = clock

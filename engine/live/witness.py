@@ -61,6 +61,8 @@ _decisions = msgspec.json.Decoder(
 class VerdictWitness:
     """The last `most` verdicts of the gate."""
 
+    reads = (Approved, Refused)
+
     def __init__(self, most: int) -> None:
         self.verdicts: deque[Verdict] = deque(maxlen=most)
 
@@ -90,6 +92,8 @@ class SymbolWitness:
     The slot is followed by a detector of its own, which sees the symbol's bars alone: no slot depends on another
     symbol's, and so the newest bar can come in a piece of its own.
     """
+
+    reads = (MarketBlock, Detections, Declined, Warned, Approved, Refused)
 
     def __init__(self, config: Config, header: TapeHeader, slot: tuple[str, str], most: int) -> None:
         self._symbol, self._timeframe = slot

@@ -98,6 +98,8 @@ class Candles:
 class BarKeeper:
     """A sink of the Tap: the closed bars of the timeframes that structure is looked for on."""
 
+    reads = (MarketBlock,)
+
     def __init__(
         self,
         session: SessionStart,

@@ -6,7 +6,7 @@ whatever the rules say, the last step keeps the law: no approval leaves projecte
 above the limit. With no rules nothing is approved.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -46,10 +46,11 @@ from engine.messages import (
 )
 from engine.ports import Assessment, Exposure, Finding, Item, RiskRule
 from engine.risk import exits
-from engine.risk.heat import border, heat_bp, heat_state, reaches
+from engine.risk.along import Along
+from engine.risk.heat import border, heat_bp, heat_state, reaches, span
 from engine.risk.holds import Block, Halt, Holds
-from engine.risk.losses import OWNER, RESET, Losses, LossHalts
-from engine.risk.portfolio import Portfolio, PortfolioSnapshot
+from engine.risk.losses import OWNER, RESET, Losses, LossHalts, Quiet
+from engine.risk.portfolio import NEVER_KNOWN, Portfolio, PortfolioSnapshot
 from engine.risk.position import ZERO
 from engine.risk.receipts import (
     NO_RULES,
@@ -64,7 +65,7 @@ from engine.risk.rules import load
 from engine.risk.settings import RiskSettings
 from engine.risk.sizing import Sized, size
 from engine.risk.units import amount, on_wire
-from engine.sightings import by_point
+from engine.sightings import Cuts
 
 ALERT_COOLDOWN_NS: Final = 300 * 10**9
 """A state of heat is alerted to once in this time (wyckoff.md 6.2); crossings are always told."""
@@ -87,9 +88,6 @@ HEATING = (
 """Facts after which heat is looked at. Never a market block: where one ends is nobody's decision."""
 
 HEARD = APPLIED.union(HEATING)
-
-NEVER_LOOKED: Final = (-1, -1)
-"""Versions of books and marks that none have."""
 
 
 class GateState(msgspec.Struct):
@@ -115,8 +113,7 @@ class RiskGate:
         self._alerted: dict[str, int] = {}
         self._holds = Holds()
         self._losses = LossHalts(settings)
-        self._looked = NEVER_LOOKED
-        self._known: tuple[tuple[int, int], tuple[int, str]] = (NEVER_LOOKED, (0, ""))
+        self._looked = NEVER_KNOWN
 
     @property
     def halts(self) -> Mapping[str, Halt]:
@@ -125,7 +122,7 @@ class RiskGate:
 
     def heat_now(self) -> tuple[int | None, HeatState]:
         """Heat in basis points of equity, None while it cannot be known, and the state it is in."""
-        equity, unmarked = self._equity()
+        equity, unmarked = self.portfolio.known_equity()
         risk = self.portfolio.open_risk + self.portfolio.working_risk
         return (None if unmarked or equity <= 0 else heat_bp(risk, equity)), self.heat
 
@@ -179,7 +176,7 @@ class RiskGate:
         self._alerted = state.alerted
         self._holds = state.holds
         self._losses.load(state.losses)
-        self._looked, self._known = NEVER_LOOKED, (NEVER_LOOKED, (0, ""))
+        self._looked = NEVER_KNOWN
 
     # ------------------------------------------------------------------------------- verdicts
 
@@ -242,7 +239,7 @@ class RiskGate:
         return Approved(intent=intent, quantity=quantity, receipt=self._receipt(intent, PASSED, sized))
 
     def _assess(self, intent: Intent, instrument: Instrument) -> tuple[Assessment, Sized]:
-        equity, unmarked = self._equity()
+        equity, unmarked = self.portfolio.known_equity()
         mark = self.portfolio.marks.of(self._instruments.number(intent.symbol))
         unhealthy, measured = next(iter(self._holds.unwell.items()), ("", None))
         sized = size(intent, instrument, equity, self._settings.notional_cap_bp)
@@ -277,15 +274,6 @@ class RiskGate:
         )
         return assessment, sized
 
-    def _equity(self) -> tuple[int, str]:
-        """Equity and "", or 0 and the symbol that keeps it from being known. Once for each state of things."""
-        now = (self.portfolio.version, self.portfolio.marks.version)
-        if now != self._known[0]:
-            unmarked = self.portfolio.unmarked()
-            equity = None if unmarked else self.portfolio.equity()
-            self._known = (now, ((equity or 0), unmarked))
-        return self._known[1]
-
     def _refuse(self, intent: Intent, stage: str, found: tuple[Finding, Sized]) -> Refused:
         return Refused(intent=intent, stage=stage, receipt=self._receipt(intent, *found))
 
@@ -297,7 +285,7 @@ class RiskGate:
             value=finding.value,
             limit=finding.limit,
             margin=margin(finding),
-            equity=on_wire(self._equity()[0]),
+            equity=on_wire(self.portfolio.known_equity()[0]),
             open_risk=on_wire(self.portfolio.open_risk),
             working_risk=on_wire(self.portfolio.working_risk),
             new_risk=on_wire(sized.new_risk),
@@ -325,7 +313,7 @@ class RiskGate:
                 self.portfolio.ended(fact.order_id, ZERO)
             case SessionStart():
                 self.portfolio.start(fact)
-                self._losses.start(fact.time_ns, self._equity()[0])
+                self._losses.start(fact.time_ns, self.portfolio.known_equity()[0])
             case AccountState():
                 self.portfolio.account(fact)
             case ExternalOrder():
@@ -343,14 +331,14 @@ class RiskGate:
 
     def _look(self, time_ns: int) -> Iterable[Message]:
         """Loss halts by equity as it is now; none while it is not computable."""
-        equity, unmarked = self._equity()
+        equity, unmarked = self.portfolio.known_equity()
         if unmarked or not self.portfolio.currency:
             return ()
         return self._losses.look(time_ns, equity, holding=self.portfolio.is_holding)
 
     def _equity_now(self) -> int:
         """Equity, or that of the last look where a mark is missing."""
-        equity, unmarked = self._equity()
+        equity, unmarked = self.portfolio.known_equity()
         return self._losses.state.equity if unmarked else equity
 
     @property
@@ -358,15 +346,22 @@ class RiskGate:
         """Heat is 0, was told so, and no price can change that."""
         return self.heat is HeatState.NORMAL and self.portfolio.is_flat
 
-    def _along(self, block: MarketBlock) -> Iterator[Item]:
-        """Losses and heat are looked at after each point at which something became known."""
-        for piece in by_point(block):
-            self.portfolio.marks.fold(piece)
-            yield piece
-            if piece.known is not None:
-                decision_ns = piece.known.decision_ns
-                yield from self._look(decision_ns)
-                yield from self._heat_change(decision_ns)
+    def _along(self, block: MarketBlock) -> Iterable[Item]:
+        """Losses and heat are looked at after each point at which something became known; the block is cut
+        only where they say something."""
+        way, cuts = Along(block, self.portfolio), Cuts(block)
+        told: list[Item] = []
+        while way.go(self._quiet):
+            said = (*self._look(way.decision_ns), *self._heat_change(way.decision_ns))
+            if said:
+                told += (cuts.behind(way.point), *said)
+        return (*told, *cuts.rest())
+
+    def _quiet(self) -> Quiet:
+        """Which looks would say nothing as long as no fact comes."""
+        risk = self.portfolio.open_risk + self.portfolio.working_risk
+        low, high = span(self.heat, risk, self._settings)
+        return self._losses.quiet(holding=self.portfolio.is_holding).within(low, high)
 
     def _heat_change(self, time_ns: int) -> tuple[HeatChange, ...]:
         """The transition that the last fact or verdict made; none while heat is not computable."""
@@ -374,7 +369,7 @@ class RiskGate:
         if looked == self._looked or self._is_at_rest:
             return ()
         self._looked = looked
-        equity, unmarked = self._equity()
+        equity, unmarked = self.portfolio.known_equity()
         if unmarked or not self.portfolio.currency:
             return ()
         risk = self.portfolio.open_risk + self.portfolio.working_risk

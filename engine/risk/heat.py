@@ -5,6 +5,8 @@ CRITICAL and allowed and 10.000 % is EXCEEDED and refused, by one and the same c
 """
 
 from decimal import Decimal
+from math import inf
+from typing import Final
 
 from engine.messages import HeatState
 from engine.risk.settings import RiskSettings
@@ -12,6 +14,9 @@ from engine.risk.units import UPWARD, WIRE_MAX, amount
 
 BASIS = 10_000
 """Basis points of the whole."""
+
+_BY_EQUITY: Final = (HeatState.EXCEEDED, HeatState.CRITICAL, HeatState.WARNING, HeatState.NORMAL)
+"""What heat is in as equity rises and risk stays."""
 
 
 def reaches(risk: int, equity: int, border_bp: int) -> bool:
@@ -32,6 +37,14 @@ def heat_state(risk: int, equity: int, settings: RiskSettings) -> HeatState:
     if reaches(risk, equity, settings.heat_warning_bp):
         return HeatState.WARNING
     return HeatState.NORMAL
+
+
+def span(state: HeatState, risk: int, settings: RiskSettings) -> tuple[float, float]:
+    """(low, high): while risk stays, heat is in `state` where equity lies above the one and not above the other."""
+    borders = (settings.heat_limit_bp, settings.heat_critical_bp, settings.heat_warning_bp)
+    reached = [max(0, risk * BASIS // border_bp) for border_bp in borders]
+    place = _BY_EQUITY.index(state)
+    return (-inf, *reached)[place], (*reached, inf)[place]
 
 
 def heat_bp(risk: int, equity: int) -> int:

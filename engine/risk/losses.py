@@ -6,7 +6,8 @@ drawdown ends when an operator resets it. Both outlive a restart.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from math import inf
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -45,6 +46,17 @@ class Losses(msgspec.Struct):
     out: dict[str, int] = {}
 
 
+class Quiet(NamedTuple):
+    """Where a look says nothing: at an equity above `low` and not above `high`, before `until_ns`."""
+
+    low: float
+    high: float
+    until_ns: int
+
+    def within(self, low: float, high: float) -> "Quiet":
+        return Quiet(max(self.low, low), min(self.high, high), self.until_ns)
+
+
 class LossHalts:
     def __init__(self, settings: RiskSettings) -> None:
         limits = {DAILY_LOSS: settings.daily_loss_bp, DRAWDOWN: settings.drawdown_bp}
@@ -70,6 +82,15 @@ class LossHalts:
             if code not in state.stopped and self._is_reached(code, equity):
                 said += self._stop(code, time_ns, "looked at")
         return [*said, *self._watch(holding=holding)]
+
+    def quiet(self, *, holding: bool) -> Quiet:
+        """Which looks would only take note of the equity they are given: neither a loss, a peak nor a new day."""
+        state, until_ns = self.state, (self.state.day + 1) * DAY_NS
+        wanted = self._wanted(holding=holding)
+        if wanted.keys() != state.out.keys() or any(self._differs(name, level) for name, level in wanted.items()):
+            return Quiet(inf, -inf, until_ns)
+        running = [code for code in self._limits if code not in state.stopped and self.reference(code) > 0]
+        return Quiet(max(map(self._level, running), default=-inf), state.peak, until_ns)
 
     def fired(self, watched: Watched, equity: int, *, holding: bool) -> list[Message]:
         """A watch of ours has fired: what it was set for holds, whatever rounding says of it."""
@@ -147,12 +168,7 @@ class LossHalts:
         return running + bool(self._limits and (holding or DAILY_LOSS in stopped))
 
     def _moved(self, *, holding: bool) -> Iterator[Message]:
-        state = self.state
-        wanted: dict[str, int] = {}
-        if self._limits and (holding or DAILY_LOSS in state.stopped):
-            wanted[DAY] = (state.day + 1) * DAY_NS
-        if holding:
-            wanted |= {code: self._level(code) for code in self._limits if code not in state.stopped}
+        state, wanted = self.state, self._wanted(holding=holding)
         for name in [name for name in state.out if name not in wanted]:
             del state.out[name]
             yield Unwatch(_named(name))
@@ -161,7 +177,18 @@ class LossHalts:
                 state.out[name] = level
                 yield _watch(name, level)
 
+    def _wanted(self, *, holding: bool) -> dict[str, int]:
+        """Which watches should be out, and at which level or time."""
+        state = self.state
+        wanted: dict[str, int] = {}
+        if self._limits and (holding or DAILY_LOSS in state.stopped):
+            wanted[DAY] = (state.day + 1) * DAY_NS
+        if holding:
+            wanted |= {code: self._level(code) for code in self._limits if code not in state.stopped}
+        return wanted
+
     def _level(self, code: str) -> int:
+        """The highest equity at which so much has been lost."""
         return self.reference(code) * (BASIS - self._limits[code]) // BASIS
 
     def _differs(self, name: str, level: int) -> bool:

@@ -19,6 +19,8 @@ from engine.kernels import kernel
 from engine.messages import NEVER_NS
 
 Flags = npt.NDArray[np.bool_]
+RowColumns = tuple[Int32, Int8, Float64, Int64]
+Lanes = tuple[Flags, Int8, Float64, Int64]
 
 ANY_TIMEFRAME = 127
 """Longer than every timeframe: the first bar of an instrument is its smallest so far."""
@@ -61,16 +63,19 @@ class Marks:
         self._mark(self._backlog.take())
         return self._time_ns
 
+    def settle(self) -> Lanes:
+        """All rows so far as marks: on_trades, smallest timeframe, price and time, as kernels take them."""
+        self._mark(self._backlog.take())
+        return self._on_trades, self._timeframe, self._price, self._time_ns
+
     def _mark(self, rows: tuple[MarketBlock, int, int] | None) -> None:
         if rows is None:
             return
         whole, start, stop = rows
-        if isinstance(whole, Trades):
-            columns = (whole.instrument, whole.price, whole.time_ns)
-            mark_trades(start, stop, *columns, self._on_trades, self._price, self._time_ns)
-        elif isinstance(whole, Bars):
-            bars = (whole.instrument, whole.timeframe, whole.close, whole.close_ns)
-            mark_bars(start, stop, *bars, self._on_trades, self._timeframe, self._price, self._time_ns)
+        columns = row_columns(whole)
+        if columns is not None:
+            given = (self._on_trades, self._timeframe, self._price, self._time_ns)
+            mark_rows(start, stop, isinstance(whole, Trades), *columns, *given)
 
     def of(self, number: int) -> Decimal | None:
         price = float(self.price[number])
@@ -88,29 +93,36 @@ class Marks:
         self.version += 1
 
 
-@kernel
-def mark_trades(
-    start: int, stop: int, instrument: Int32, price: Float64, time_ns: Int64,
-    on_trades: Flags, mark: Float64, at: Int64,
-) -> None:  # fmt: skip
-    for row in range(start, stop):
-        number = instrument[row]
-        if on_trades[number]:
-            mark[number] = price[row]
-            at[number] = time_ns[row]
+def row_columns(block: MarketBlock) -> RowColumns | None:
+    """instrument, timeframe, price and time of the rows of a block that is no window; None for quotes, which mark
+    nothing. Trades have no timeframe: another column of its type stands there."""
+    if isinstance(block, Trades):
+        return block.instrument, block.side, block.price, block.time_ns
+    if isinstance(block, Bars):
+        return block.instrument, block.timeframe, block.close, block.close_ns
+    return None
 
 
 @kernel
-def mark_bars(
-    start: int, stop: int, instrument: Int32, timeframe: Int8, close: Float64, close_ns: Int64,
+def mark_rows(
+    start: int, stop: int, are_trades: bool, instrument: Int32, timeframe: Int8, price: Float64, time_ns: Int64,
     on_trades: Flags, smallest: Int8, mark: Float64, at: Int64,
 ) -> None:  # fmt: skip
     for row in range(start, stop):
-        number = instrument[row]
-        if not on_trades[number] and timeframe[row] <= smallest[number]:
-            smallest[number] = timeframe[row]
-            mark[number] = close[row]
-            at[number] = close_ns[row]
+        if is_mark(are_trades, instrument[row], timeframe[row], on_trades, smallest):
+            mark[instrument[row]] = price[row]
+            at[instrument[row]] = time_ns[row]
+
+
+@kernel
+def is_mark(are_trades: bool, number: int, timeframe: int, on_trades: Flags, smallest: Int8) -> bool:
+    """Whether a row marks its instrument. Learns the smallest timeframe."""
+    if are_trades or on_trades[number]:
+        return bool(are_trades and on_trades[number])
+    if timeframe > smallest[number]:
+        return False
+    smallest[number] = timeframe
+    return True
 
 
 MARK_DIGITS = 8
@@ -135,6 +147,7 @@ class Holdings:
         self._units: dict[int, int | None] = {}
         self._whole: list[int | None] = []
         self._numbers: npt.NDArray[np.intp] = np.empty(0, np.intp)
+        self._floats: Float64 = np.empty(0)
         self._worth: Decimal | None = Decimal(0)
         self._seen = -1
 
@@ -152,8 +165,14 @@ class Holdings:
         # By number, never in the order of history: a restored gate must add up the same.
         self._net = dict(sorted(self._net.items()))
         self._numbers = np.array(list(self._net), np.intp)
+        self._floats = np.array(list(self._net.values()), np.float64)
         self._whole = [self._units[one] for one in self._net]
         self._seen = -1
+
+    @property
+    def lots(self) -> tuple[npt.NDArray[np.intp], Float64]:
+        """Numbers of the held instruments, and what is held of each, as a float."""
+        return self._numbers, self._floats
 
     def worth(self, marks: Marks) -> Decimal | None:
         """Market value of all holdings, negative for net short; None where a mark is missing."""

@@ -6,9 +6,13 @@ here asked for (foreign orders, late or excess fills) is held against us at full
 """
 
 from decimal import Decimal
+from typing import Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
+from engine.blocks import Float64
 from engine.instruments import MONEY, InstrumentTable
 from engine.messages import AccountState, ExternalOrder, Fill, Intent, Role, SessionStart, Side
 from engine.risk.foreign import foreign_risk, unpriced
@@ -25,10 +29,16 @@ from engine.risk.position import (
     reserved,
     working_risk,
 )
-from engine.risk.units import equity_units
+from engine.risk.units import DIGITS, equity_units
+
+UNITS: Final = 10.0**DIGITS
 
 EXECUTIONS_KEPT = 16_384
 """How many past executions are remembered, to apply a repeated one once."""
+
+
+NEVER_KNOWN: Final = (-1, -1)
+"""Versions of books and marks that none have."""
 
 
 class Totals(msgspec.Struct):
@@ -74,6 +84,8 @@ class Portfolio:
         self._instruments = instruments
         self.marks = Marks(instruments)
         self.version = 0
+        self._money_version = 0
+        self._known: tuple[tuple[int, int], tuple[int, str]] = (NEVER_KNOWN, (0, ""))
         self._load(PortfolioState())
 
     # ------------------------------------------------------------------ what a decision reads
@@ -122,6 +134,26 @@ class Portfolio:
             return None
         return equity_units(MONEY.subtract(MONEY.add(self._state.cash, worth), self._state.shortfall))
 
+    def known_equity(self) -> tuple[int, str]:
+        """Equity and "", or 0 and the symbol that keeps it from being known. Once for each state of things."""
+        now = (self._money_version, self.marks.version)
+        if now != self._known[0]:
+            unmarked = self.unmarked()
+            equity = None if unmarked else self.equity()
+            self._known = (now, ((equity or 0), unmarked))
+        return self._known[1]
+
+    @property
+    def floats(self) -> tuple[float, npt.NDArray[np.intp], Float64]:
+        """Cash in units, the numbers of what is held, and units of each by price: equity, almost."""
+        numbers, lots = self._holdings.lots
+        return (float(self._state.cash) - float(self._state.shortfall)) * UNITS, numbers, lots * UNITS
+
+    @property
+    def has_open_prices(self) -> bool:
+        """Whether the risk of a foreign order follows a mark: it came without a price."""
+        return any(not one.price for one in self._state.foreign.values())
+
     def unmarked(self) -> str:
         """The first symbol whose missing mark makes equity or risk unknown, or ""."""
         if self._holdings.worth(self.marks) is None:
@@ -139,7 +171,7 @@ class Portfolio:
     # ------------------------------------------------------------------------ what changes it
 
     def start(self, fact: SessionStart) -> None:
-        self.version += 1
+        self._money_changed()
         self._state.cash = fact.cash
         self._state.currency = fact.currency
 
@@ -147,7 +179,7 @@ class Portfolio:
         """The venue's cash is the cash; its equity, where lower than ours, is a lasting shortfall."""
         if fact.currency != self._state.currency:
             return
-        self.version += 1
+        self._money_changed()
         self._state.cash = fact.cash
         worth = self._holdings.worth(self.marks)
         if worth is not None:
@@ -155,7 +187,7 @@ class Portfolio:
 
     def external(self, fact: ExternalOrder) -> None:
         """Count a foreign order until it is reported again with quantity 0."""
-        self.version += 1
+        self._money_changed()
         self._state.foreign.pop(fact.venue_order_id, None)
         if fact.quantity:
             self._state.foreign[fact.venue_order_id] = fact
@@ -176,7 +208,7 @@ class Portfolio:
         point_value = self._instruments[number].point_value
         signed = MONEY.multiply(fact.quantity if sign > 0 else fact.quantity.copy_negate(), point_value)
         paid = MONEY.add(MONEY.multiply(signed, fact.price), fact.costs)
-        self.version += 1
+        self._money_changed()
         self._state.cash = MONEY.subtract(self._state.cash, paid)
         self._holdings.add(number, signed)
         held = self._state.positions.get(fact.group)
@@ -233,6 +265,7 @@ class Portfolio:
 
     def load(self, snapshot: PortfolioSnapshot) -> None:
         self.marks.load(snapshot.marks)
+        self._known = (NEVER_KNOWN, (0, ""))
         self._load(snapshot.state)
 
     def _load(self, state: PortfolioState) -> None:
@@ -249,6 +282,11 @@ class Portfolio:
             self._book(position)
 
     # ------------------------------------------------------------------------------- the parts
+
+    def _money_changed(self) -> None:
+        """Equity is another, or whether it can be known: not only risk."""
+        self.version += 1
+        self._money_version += 1
 
     def _first_report(self, fact: Fill) -> bool:
         key = f"{fact.order_id}#{fact.execution_id}"

@@ -120,7 +120,7 @@ class Scribe:
         ending = CLUSTER_ENDING if wholes[OUT_LANE] >= CLUSTER_UP else ""
         old, last = KINDS[wholes[OUT_OLD_KIND]], KINDS[wholes[OUT_LAST_KIND]]
         return Event(
-            f"{stem}{kind.value}:{wholes[OUT_EVENT_NS]}:{open_ns}{ending}",
+            f"{stem}{kind}:{wholes[OUT_EVENT_NS]}:{open_ns}{ending}",
             symbol,
             timeframe,
             side,
@@ -143,10 +143,10 @@ class Scribe:
             reals[OUT_VR],
             reals[OUT_SR],
             reals[OUT_CP],
-            "" if old is None else f"{stem}{old.value}:{wholes[OUT_OLD_NS]}:{wholes[OUT_OLD_KNOWN_NS]}{ending}",
+            "" if old is None else f"{stem}{old}:{wholes[OUT_OLD_NS]}:{wholes[OUT_OLD_KNOWN_NS]}{ending}",
             self._settings,
             ORIGINS[wholes[OUT_ORIGIN]],
-            "" if last is None else f"{stem}{last.value}:{wholes[OUT_LAST_NS]}:{wholes[OUT_LAST_KNOWN_NS]}{ending}",
+            "" if last is None else f"{stem}{last}:{wholes[OUT_LAST_NS]}:{wholes[OUT_LAST_KNOWN_NS]}{ending}",
             reals[OUT_CONFIDENCE],
             reals[OUT_PHASE_CONFIDENCE],
             reals[OUT_QUALITY],

@@ -13,7 +13,7 @@ from engine.instruments import MONEY
 from engine.messages import HeatState, Refused
 from engine.risk.gate import RiskGate
 from engine.risk.heat import heat_bp, heat_state
-from engine.risk.marks import Holdings, Marks, mark_bars, mark_trades
+from engine.risk.marks import Holdings, Marks, mark_rows
 from engine.risk.sizing import UNSIZED, size
 from engine.risk.units import equity_units, risk_units
 from tests.makers import START_NS, bars, instrument, table, trades
@@ -79,20 +79,20 @@ def test_closed_bars_are_not_rows_and_mark_nothing() -> None:
     assert (kept.of(0), kept.of(1)) == (None, 5)
 
 
-@pytest.mark.parametrize("kernel", [mark_trades, mark_bars])
-def test_kernels_agree_with_their_python_form(kernel: object) -> None:
-    columns = (np.array([0, 1, 0], np.int32), np.array([1.0, 2.0, 3.0]), np.array([5, 6, 4]))
+@pytest.mark.parametrize("are_trades", [True, False])
+def test_kernels_agree_with_their_python_form(are_trades: bool) -> None:
+    columns = (
+        np.array([0, 1, 0, 1], np.int32), np.array([1, 1, 2, 2], np.int8), np.array([1.0, 2.0, 3.0, 4.0]),
+        np.array([5, 6, 4, 7]),
+    )  # fmt: skip
     results = []
-    for function in (kernel, kernel.py_func):  # type: ignore[attr-defined]
+    for function in (mark_rows, mark_rows.py_func):  # type: ignore[attr-defined]
         price, at, smallest = np.full(2, np.nan), np.zeros(2, np.int64), np.full(2, 127, np.int8)
-        if kernel is mark_trades:
-            function(0, 3, *columns, np.array([True, False]), price, at)
-        else:
-            timeframes = np.array([1, 1, 2], np.int8)
-            function(0, 3, columns[0], timeframes, *columns[1:], np.array([False, True]), smallest, price, at)
+        function(0, 4, are_trades, *columns, np.array([True, False]), smallest, price, at)
         results.append((price.tobytes(), at.tobytes(), smallest.tobytes()))
 
     assert results[0] == results[1]
+    assert np.array_equal(price, [3.0, np.nan] if are_trades else [np.nan, 2.0], equal_nan=True)
 
 
 # ---------------------------------------------------------------------------------- sizes

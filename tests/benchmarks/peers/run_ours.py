@@ -129,10 +129,10 @@ class Trailing(CampaignManager):
     def _phase(self, change: PhaseChange) -> Iterator[Message]:
         return iter(())
 
-    def _react(self, message: Message) -> Iterator[Item]:
-        yield from super()._react(message)
+    def _react(self, message: Message) -> Iterable[Message]:
         if isinstance(message, Fill) and message.role is Role.ENTRY:
-            yield from self._follow(message.group)
+            return (*super()._react(message), *self._follow(message.group))
+        return super()._react(message)
 
     def _watched(self, message: Watched) -> Iterator[Message]:
         if not message.watch_id.endswith(Purpose.TRAIL):
@@ -175,6 +175,8 @@ def next_close(plan: Plan, stop: int) -> int:
 
 class Fills:
     """Sink that keeps the executions."""
+
+    reads = (Fill,)
 
     def __init__(self) -> None:
         self.seen: list[Fill] = []

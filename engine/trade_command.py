@@ -5,6 +5,7 @@ from it whether trying again can help.
 """
 
 import os
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -134,12 +135,16 @@ def _held(paths: Paths, config: Config, now_ns: int) -> Iterator[None]:
 
 
 def _warm_up(config: Config) -> None:
-    """Every kernel is compiled before the first feed is reached: a compile in between would stall the loop."""
+    """Every kernel is compiled before the first feed is reached: a compile in between would stall the loop.
+
+    A process of its own compiles, so that the compiler's memory, some hundred megabytes, ends with it.
+    """
+    warm: Any = import_module("engine.live.kernels").warm
+    adapters: Any = import_module("adapters.live")
     if is_cold():
         sys.stderr.write("wyckoff: compiling kernels for this machine, half a minute; later starts are quick\n")
-    warm: Any = import_module("engine.live.kernels").warm
+        subprocess.run([sys.executable, "-m", "engine.live.kernels"], check=False)
     warm(config)
-    adapters: Any = import_module("adapters.live")
     adapters.warm()
     settle()
 

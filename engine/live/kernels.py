@@ -1,17 +1,22 @@
 """Compiles what a live session will call, by carrying made-up markets through lines of their own.
 
+`python -m engine.live.kernels` does so with the shipped configuration and leaves the cache.
+
 A compile in the middle of a session would stall its loop for seconds. The strategies' gates are opened wide, so
 that entries, fills and exits are among what is called; nothing of it is kept.
 """
 
+import tomllib
 from collections.abc import Iterator
 from decimal import Decimal
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 
 from engine.app import build_line
 from engine.blocks import HISTORY, Bars, Quotes, Trades
-from engine.config import Config
+from engine.config import Config, parse, shipped
 from engine.instruments import InstrumentTable
 from engine.messages import EndOfFeed, FeedStatus, Heartbeat, Instrument, Quarantine, SessionStart
 from engine.ports import Item
@@ -85,3 +90,13 @@ def _instrument(symbol: str, match_on: str) -> Instrument:
         symbol=symbol, asset_class="crypto", tick=Decimal("0.0001"), lot=Decimal("0.0001"), point_value=Decimal(1),
         min_notional=Decimal(0), currency="USD", calendar="", match_on=match_on, allows_negative=False,
     )  # fmt: skip
+
+
+def main() -> None:
+    warm(parse(tomllib.loads(shipped("replay").read_text()), "shipped"))
+    adapters: Any = import_module("adapters.live")
+    adapters.warm()
+
+
+if __name__ == "__main__":
+    main()

@@ -30,6 +30,7 @@ from engine.paths import PathError, Paths, private_directory
 from engine.signals import Signals
 
 LOOK_S: Final = 0.5
+SESSIONS: Final = "monitor_sessions"
 READ_TOKEN: Final = "monitor_read_token"  # noqa: S105 - the name of a file
 """A second token in {config}/secrets that may only look."""
 
@@ -118,7 +119,13 @@ def _plan(paths: Paths, config: Config, settings: MonitorSettings, tokens: Token
         capacities={"inbox.control": config.live.control_queue, "inbox.market": config.live.market_queue},
         hosts=settings.hosts,
         tls=tls,
+        sessions=_sessions(paths, settings, mode),
     )
+
+
+def _sessions(paths: Paths, settings: MonitorSettings, mode: str) -> Path:
+    """A file for each address: two monitors of one home would sign in again whom the other has signed out."""
+    return paths.state_of(mode) / f"{SESSIONS}_{settings.listen}"
 
 
 def _tls(paths: Paths, settings: MonitorSettings, mode: str) -> ssl.SSLContext | None:

@@ -481,7 +481,7 @@ def test_an_execution_of_a_symbol_nobody_knows_is_passed_on() -> None:
 def test_a_refused_entry_is_forgotten() -> None:
     ledger = Ledger(table("AAA"))
 
-    for item in (intent(1), intent(2), Refused(intent(2), "portfolio", receipt("HEAT"))):
+    for item in (intent(1), intent(2), Refused(intent(2), "portfolio", receipt("HEAT_LIMIT"))):
         list(ledger.process(item))
 
     assert set(msgspec.msgpack.decode(ledger.snapshot())["trades"]["plans"]) == {"c1/SPRING/1"}

@@ -79,7 +79,7 @@ async def test_a_run_and_all_it_left_are_found_again(tmp_path: Path) -> None:
     ]
     assert fetch(tmp_path, "SELECT intent_id, verdict, stage, code, new_risk, quantity FROM verdicts") == [
         ("c1/SPRING/1/ENTER", "Approved", "", "", "15000000000", "100"),
-        ("c1/SPRING/2/ENTER", "Refused", "portfolio", "HEAT", "90000000000", "100"),
+        ("c1/SPRING/2/ENTER", "Refused", "portfolio", "HEAT_LIMIT", "90000000000", "100"),
     ]
     assert fetch(tmp_path, 'SELECT order_id, "group", side, stop_price, expires_ns FROM orders') == [
         ("c1/SPRING/1/ENTRY", "c1/SPRING/1", "BUY", "10.50", 9)
@@ -115,7 +115,7 @@ async def test_every_kind_of_report_is_stored(tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_sums_beyond_64_bits_are_exact(tmp_path: Path) -> None:
-    large = msgspec.structs.replace(receipt("HEAT"), equity=2**70)
+    large = msgspec.structs.replace(receipt("HEAT_LIMIT"), equity=2**70)
 
     await stored(writer(tmp_path), [msgspec.structs.replace(decisions()[10], receipt=large)])  # type: ignore[type-var]
 

@@ -108,7 +108,7 @@ def decisions() -> list[Item]:
         CampaignChange("c1", 2, 4, "CAMPAIGN_ACTIVATED", formed, active, "fill"),
         HeatChange(4, HeatState.NORMAL, HeatState.WARNING, 701),
         intent(2),
-        Refused(intent(2), "portfolio", receipt("HEAT", open_risk=70 * 10**9, new_risk=90 * 10**9)),
+        Refused(intent(2), "portfolio", receipt("HEAT_LIMIT", open_risk=70 * 10**9, new_risk=90 * 10**9)),
         CancelRequest("c1/SPRING/1/ENTRY", "AAA", 5, "spring failed"),
         Cancelled(5, "c1/SPRING/1/ENTRY", "AAA", NOTHING, "asked"),
         Expired(6, "c1/SPRING/2/ENTRY", "AAA", NOTHING),
@@ -246,7 +246,7 @@ def test_counts() -> None:
     assert counts.rows == {"Trades": 3, "Quotes": 3, "Bars": 2}
     assert counts.bars == {"1d": 1, "1h": 2}
     assert counts.events == {"SPRING": 1, "TEST": 1}
-    assert counts.refusals == {"HEAT": 1}
+    assert counts.refusals == {"HEAT_LIMIT": 1}
     assert counts.campaigns == {"CAMPAIGN_FORMED": 1, "CAMPAIGN_ACTIVATED": 1}
     assert [counts.of(kind) for kind in (Intent, Approved, Refused, Order, Fill, CancelRequest)] == [2, 1, 1, 1, 1, 1]
     assert counts.of(Expired) == 1
@@ -288,7 +288,7 @@ def test_peak_heat_counts_what_was_approved_and_not_what_was_refused() -> None:
         return stage.counts.heat_peak_bp
 
     approved = Approved(intent(), Decimal(1), receipt(open_risk=30 * 10**9, new_risk=10**9 + 1))
-    refused = Refused(intent(), "portfolio", receipt("HEAT", open_risk=40 * 10**9, new_risk=10**12))
+    refused = Refused(intent(), "portfolio", receipt("HEAT_LIMIT", open_risk=40 * 10**9, new_risk=10**12))
     broke = Refused(intent(), "portfolio", receipt("EQUITY", equity=0, open_risk=1))
     crossed = HeatChange(1, HeatState.NORMAL, HeatState.CRITICAL, 950)
 

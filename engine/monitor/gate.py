@@ -13,8 +13,9 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from engine.live.ports import Clock
-from engine.monitor.guard import COOKIE, OPERATE, Guard, Role, Session, is_our_host, is_our_origin, same
+from engine.monitor.guard import COOKIE, OPERATE, Guard, Session, is_our_host, is_our_origin, same
 from engine.monitor.problems import ProblemError, of_http, response
+from engine.monitor.session_file import Role
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -1,7 +1,8 @@
 """Who may see and who may operate: tokens, the sessions they are exchanged for, and the limits on guessing.
 
 A token is compared in constant time, is never part of an address, and is exchanged once for a cookie that
-scripts cannot read. Sessions live in memory: a restart of the monitor signs everybody out.
+scripts cannot read. Of sessions only digests are kept, in memory and, where a file for them is named, there:
+then they outlive a restart of the monitor.
 """
 
 import hmac
@@ -9,21 +10,22 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from hashlib import sha256
 from ipaddress import ip_address
+from pathlib import Path
 from secrets import token_urlsafe  # noqa: TID251 - what a session is known by must be unguessable
 from socket import gethostname
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 from engine.control.rate import Bucket
 from engine.live.ports import Clock
-
-Role = Literal["read", "operate"]
+from engine.monitor.session_file import Kept, Role, SessionFile
 
 READ: Final = "read"
 OPERATE: Final = "operate"
 SESSION_S: Final = 12 * 3_600
+SESSION_NS: Final = SESSION_S * 1_000_000_000
 MOST_SESSIONS: Final = 1_000
 MOST_ADDRESSES: Final = 10_000
 TRIES_AT_ONCE: Final = 10
@@ -41,13 +43,18 @@ class WeakTokenError(ValueError):
     """A token that could be guessed."""
 
 
-class Session(msgspec.Struct):
-    """`name` is what the log calls it: not enough to be it."""
+class Session(msgspec.Struct, frozen=True):
+    """`key` is the digest of the cookie; `csrf` follows from the cookie, and nothing follows from it."""
 
-    name: str
+    key: bytes
     role: Role
     csrf: str
     expires_ns: int
+
+    @property
+    def name(self) -> str:
+        """What the log calls it: not enough to be it."""
+        return self.key.hex()[:8]
 
 
 class Tokens:
@@ -64,6 +71,11 @@ class Tokens:
 
     def __bool__(self) -> bool:
         return bool(self._known)
+
+    @property
+    def mark(self) -> str:
+        """Another one with every other pair of tokens; tells neither."""
+        return _digest("".join(f"{role} {digest.hex()}\n" for digest, role in self._known)).hex()
 
     def role(self, token: str) -> Role | None:
         """Looks at every token whatever it finds, so that time tells nothing."""
@@ -104,14 +116,17 @@ class Guard:
         allow_operate: bool,
         hosts: Iterable[str] = (),
         make: Callable[[], str] | None = None,
+        sessions: Path | None = None,
     ) -> None:
-        """`hosts` are names of this machine beside its own."""
+        """`hosts` are names of this machine beside its own; `sessions` is the file that keeps them."""
         self.hosts = frozenset(name.lower() for name in hosts)
         self._tokens = tokens
         self._clock = clock
         self._allow_operate = allow_operate
         self._make = make or (lambda: token_urlsafe(SECRET_BYTES))
-        self._sessions: OrderedDict[bytes, Session] = OrderedDict()
+        self._file = SessionFile(sessions, tokens.mark) if sessions else None
+        self._sessions: OrderedDict[bytes, Kept] = OrderedDict()
+        self._remember()
         self.tries = Limits(clock, capacity=TRIES_AT_ONCE, per_s=TRIES_PER_S)
         self.requests = Limits(clock, capacity=REQUESTS_AT_ONCE, per_s=REQUESTS_PER_S)
         self.refused = 0
@@ -126,12 +141,11 @@ class Guard:
     def open(self, role: Role) -> tuple[str, Session]:
         """A new session and the value of its cookie, which is not kept."""
         value = self._make()
-        expires_ns = self._clock.now_ns() + SESSION_S * 1_000_000_000
-        session = Session(_digest(value).hex()[:8], role, self._make(), expires_ns)
-        self._sessions[_digest(value)] = session
-        while len(self._sessions) > MOST_SESSIONS:
-            self._sessions.popitem(last=False)
-        return value, session
+        kept = Kept(_digest(value).hex(), role, self._clock.now_ns() + SESSION_NS)
+        self._sessions[_digest(value)] = kept
+        self._drop_old()
+        self._keep()
+        return value, self._shown(value, kept)
 
     def session(self, cookie: str) -> Session | None:
         """None where it is unknown or over."""
@@ -140,13 +154,36 @@ class Guard:
         if found is not None and found.expires_ns <= self._clock.now_ns():
             del self._sessions[key]
             return None
-        return found
+        return None if found is None else self._shown(cookie, found)
 
     def close(self, cookie: str) -> None:
-        self._sessions.pop(_digest(cookie), None)
+        if self._sessions.pop(_digest(cookie), None) is not None:
+            self._keep()
 
     def is_alive(self, session: Session) -> bool:
-        return any(one is session for one in self._sessions.values()) and session.expires_ns > self._clock.now_ns()
+        return session.key in self._sessions and session.expires_ns > self._clock.now_ns()
+
+    def _shown(self, cookie: str, kept: Kept) -> Session:
+        """Whoever was signed in to operate may only look once operating is not allowed any more."""
+        role: Role = kept.role if self._allow_operate else READ
+        return Session(_digest(cookie), role, _csrf(cookie), kept.expires_ns)
+
+    def _remember(self) -> None:
+        """What the file has. None lasts longer than one that is opened now."""
+        now_ns = self._clock.now_ns()
+        for one in self._file.read() if self._file else ():
+            if one.expires_ns <= now_ns + SESSION_NS:
+                self._sessions[bytes.fromhex(one.digest)] = one
+        self._drop_old()
+
+    def _drop_old(self) -> None:
+        while len(self._sessions) > MOST_SESSIONS:
+            self._sessions.popitem(last=False)
+
+    def _keep(self) -> None:
+        if self._file is not None:
+            now_ns = self._clock.now_ns()
+            self._file.write([one for one in self._sessions.values() if one.expires_ns > now_ns])
 
 
 def same(one: str, other: str) -> bool:
@@ -178,6 +215,11 @@ def name_of(host: str) -> str:
         return (urlsplit(f"//{host}").hostname or "").lower()
     except ValueError:
         return ""
+
+
+def _csrf(cookie: str) -> str:
+    """Not kept anywhere: known again from the cookie alone, and telling nothing of it."""
+    return hmac.digest(cookie.encode("utf-8", "surrogateescape"), b"csrf", "sha256").hex()
 
 
 def _digest(text: str) -> bytes:

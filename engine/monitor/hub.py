@@ -69,6 +69,8 @@ class Client:
         self._wake.set()
 
     def offer(self, deltas: Iterable[Delta]) -> None:
+        if self.closing:
+            return
         for delta in deltas:
             if delta.bars is None:
                 self._put(delta.key, delta.item)
@@ -86,12 +88,14 @@ class Client:
 
     def answer(self, message: bytes) -> None:
         """Something for this viewer alone."""
-        if len(self._answers) < MOST_SLOT_ITEMS:
+        if not self.closing and len(self._answers) < MOST_SLOT_ITEMS:
             self._answers.append(message)
         self._wake.set()
 
     def close(self, code: int) -> None:
+        """What waits is dropped at once: a write that hangs may keep the viewer for seconds yet."""
         self.closing = self.closing or code
+        self._items, self._bytes, self._answers = {}, 0, []
         self._wake.set()
 
     async def run(self, wire: Wire, monotonic_ns: Callable[[], int]) -> int:
@@ -106,6 +110,8 @@ class Client:
                 await wire.send(message)
                 self.writing_since_ns = None
                 self.sent += 1
+                if self.closing:
+                    return self.closing
 
     def _messages(self) -> Iterable[bytes]:
         if self._wants_hello:

@@ -9,21 +9,16 @@ import msgspec
 from aiohttp import web
 
 from engine.monitor.metrics import CONTENT_TYPE
+from engine.monitor.page_files import TYPES, PageFiles
 from engine.monitor.parts import MONITOR, Monitor
 from engine.monitor.replica import CONNECTED
 from engine.monitor.shapes import MonitorView
-
-TYPES: Final = {
-    ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css",
-    ".svg": "image/svg+xml", ".json": "application/json", ".png": "image/png", ".woff2": "font/woff2",
-    ".txt": "text/plain", ".map": "application/json",
-}  # fmt: skip
-"""Anything else is not served."""
 
 WITHOUT_PAGE: Final = (
     "<!doctype html><meta charset=utf-8><title>wyckoff</title><p>The page is not installed. REST is below /api/v1."
 )
 
+_FILES: Final = PageFiles()
 _NAME: Final = re.compile(r"(?:[A-Za-z0-9][\w.-]*/){0,4}[A-Za-z0-9][\w.-]*")
 
 
@@ -55,7 +50,7 @@ async def index(request: web.Request) -> web.StreamResponse:
     page = static_directory() / "index.html"
     if not page.is_file():
         return web.Response(text=WITHOUT_PAGE, content_type="text/html")
-    return _file(page)
+    return _FILES.answer(request, page)
 
 
 async def static(request: web.Request) -> web.StreamResponse:
@@ -66,7 +61,7 @@ async def static(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound
     if not path.resolve().is_relative_to(static_directory().resolve()):
         raise web.HTTPNotFound
-    return _file(path)
+    return _FILES.answer(request, path)
 
 
 async def alive(request: web.Request) -> web.Response:
@@ -96,8 +91,3 @@ def reasons_against(monitor: Monitor) -> list[Reason]:
     if replica.status is None:
         return [Reason(code="starting", text="no status heard yet")]
     return [Reason(code=one.code, text=one.text) for one in replica.status.blockers]
-
-
-def _file(path: Path) -> web.FileResponse:
-    """Browsers ask each time and are told when nothing has changed."""
-    return web.FileResponse(path, headers={"Content-Type": TYPES[path.suffix], "Cache-Control": "no-cache"})

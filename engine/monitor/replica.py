@@ -34,7 +34,7 @@ from engine.messages import (
     decode,
 )
 from engine.monitor import views
-from engine.monitor.alerts import alert_of
+from engine.monitor.alerts import Alerts
 from engine.monitor.bars_shown import BarRings, bars_json
 from engine.monitor.frames import Hello, Told
 from engine.monitor.shapes import AlertView, LinkView, OrderView, PhaseView, PriceView
@@ -82,6 +82,7 @@ class Replica:
         self.link_reason = "not connected yet"
         self.heard_ns: int | None = None
         self.frames = 0
+        self._alerts = Alerts()
         self.reset()
 
     def reset(self) -> None:
@@ -234,7 +235,7 @@ class Replica:
                 yield self._ring("feed", views.feed_status_view(told, name))
             case Command():
                 yield self._ring("command", views.command_view(told))
-        alert = alert_of(told, feeds)
+        alert = self._alerts.of(told, feeds)
         if alert is not None:
             yield self._ring("alert", alert)
 

@@ -70,6 +70,7 @@ class Plan:
         capacities: dict[str, int] | None = None,
         hosts: tuple[str, ...] = (),
         tls: ssl.SSLContext | None = None,
+        sessions: Path | None = None,
     ) -> None:
         self.mode = mode
         self.tokens = tokens
@@ -81,6 +82,7 @@ class Plan:
         self.capacities = capacities or {}
         self.hosts = hosts
         self.tls = tls
+        self.sessions = sessions
 
 
 def monitor_of(plan: Plan, clock: Clock) -> Monitor:
@@ -88,7 +90,8 @@ def monitor_of(plan: Plan, clock: Clock) -> Monitor:
     lanes = Lanes(replica, plan.capacities)
     hub = Hub(replica, lambda role: _hello(replica, plan.mode, role, clock))
     guard = Guard(
-        plan.tokens, clock, allow_operate=plan.allow_operate and plan.control is not None, hosts=plan.hosts
+        plan.tokens, clock, allow_operate=plan.allow_operate and plan.control is not None, hosts=plan.hosts,
+        sessions=plan.sessions,
     )  # fmt: skip
     return Monitor(
         mode=plan.mode,

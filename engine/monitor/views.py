@@ -44,6 +44,8 @@ from engine.naming import event_name
 from engine.store_rows import missed_by
 
 MS_NS = 1_000_000
+HEAT_LIMIT = "HEAT_LIMIT"
+"""The gate's code of the one law that every entry is held to."""
 
 
 def ms(time_ns: int) -> int | None:
@@ -132,7 +134,9 @@ def verdict_text(receipt: Receipt) -> str:
     """Why, in one line: `heat 9.60 % + 1.10 % >= 10.00 %`."""
     if not receipt.code:
         return ""
-    if receipt.code.lower() == "heat":
+    if receipt.code == HEAT_LIMIT:
+        if receipt.equity <= 0:
+            return "heat: no equity left to risk"
         before, added = heat_bp(receipt, 0), heat_bp(receipt, receipt.new_risk) - heat_bp(receipt, 0)
         return f"heat {before / 100:.2f} % + {added / 100:.2f} % >= {receipt.limit_bp / 100:.2f} %"
     return f"{receipt.code.lower()}: was {plain(receipt.value)}, limit {plain(receipt.limit)}"

@@ -101,12 +101,16 @@ class Holds(msgspec.Struct):
                 self.halts[fact.name] = Halt(level, fact.operator, fact.reason, fact.time_ns)
 
     def blocks(self) -> list[Block]:
-        halted = [Block("HALTED", f"{name} {one.level} by {one.operator}") for name, one in self.halts.items()]
+        halted = [Block("HALTED", _told(name, one)) for name, one in self.halts.items()]
         stale = [Block("DATA_STALE", f"feed {feed} is {status}") for feed, status in self.not_live.items()]
         unwell = [
             Block(f"HEALTH_{name.upper()}", f"{one.value:g} > {one.limit:g}") for name, one in self.unwell.items()
         ]
         return [*halted, *stale, *unwell]
+
+
+def _told(name: str, halt: Halt) -> str:
+    return " ".join(filter(None, (name, halt.level, halt.operator and f"by {halt.operator}")))
 
 
 def _reach(level: str) -> int:

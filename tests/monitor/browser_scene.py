@@ -453,7 +453,7 @@ def decisions(now_ms: int) -> list[dict[str, Any]]:
             "LINK-USD",
             "LPS",
             "Refused",
-            {"code": "HEAT_LIMIT", "heat_before_bp": 960, "risk_bp": 110, "direction": -1},
+            {"code": "HEAT_LIMIT", "direction": -1, "text": "heat 9.60 % + 1.10 % >= 10.00 %"},
         ),
     )
     return [

@@ -96,6 +96,7 @@ async def running(
     allow_operate: bool = True,
     queues: Callable[[], QueuesView] | None = None,
     hosts: tuple[str, ...] = (),
+    sessions: Path | None = None,
 ) -> AsyncIterator[Rig]:
     """Everything connected, unless there is no engine."""
     clock, engine = MovedClock(), Engine()
@@ -105,7 +106,7 @@ async def running(
     plan = Plan(
         mode="paper", tokens=Tokens(OPERATE, READ), allow_operate=allow_operate, store=store, hosts=hosts,
         stream=directory / "run" / SOCKET_NAME if with_engine else None,
-        control=directory / "run" / "ctl.sock", logs=directory / "logs",
+        control=directory / "run" / "ctl.sock", logs=directory / "logs", sessions=sessions,
     )  # fmt: skip
     monitor = monitor_of(plan, clock)
     async with anyio.create_task_group() as tasks:

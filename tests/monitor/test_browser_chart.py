@@ -67,6 +67,7 @@ def test_a_range_in_which_a_phase_stands_goes_on_to_the_newest_bar(browser: Tab)
         ends = server.charts["BTC-USD"].ranges[0]["end_ms"]
         assert ends < server.charts["BTC-USD"].rows[last][0]
 
+        browser.until("monitor.inspect().lines.length > 0")
         lines = browser.value("monitor.inspect().lines")
         assert lines == [{"word": word, "to": last, "open": True} for word in ("creek", "ice")]
 
@@ -113,7 +114,7 @@ def test_refusals_are_told_with_their_sums(browser: Tab) -> None:
     with StandIn(signed=True).running() as server:
         shown(browser, server)
 
-        assert "heat 9.6\u00a0% + 1.1\u00a0% ≥\u00a010\u00a0%" in text(browser, "#entries")
+        assert "heat 9.60\u00a0% + 1.10\u00a0% ≥\u00a010.00\u00a0%" in text(browser, "#entries")
         assert "No entries: feed alpaca-iex: no trades for 64 s" in text(browser, "#why")
 
         browser.value("filter.value = 'msft'; filter.dispatchEvent(new Event('input'))")

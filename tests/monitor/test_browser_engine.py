@@ -7,13 +7,16 @@ import pytest
 
 from tests.chromium import Tab, tab
 from tests.faults.processes import Engine
-from tests.monitor.browser_engine import enter_token, sign_in, trading
+from tests.monitor.browser_engine import sign_in, trading
 from tests.monitor.browser_pages import LOADED, PICTURES, needs_browser, needs_libraries, text
 
 pytestmark = [needs_browser, needs_libraries, pytest.mark.timeout(300)]
 
 GO = "document.querySelector('#ask-go').click()"
 CLOSE = "document.querySelector('#ask-cancel').click()"
+NOTES_SIGN_IN = """window.asked = document.querySelector("#sign-in").open;
+new MutationObserver(() => { window.asked ||= document.querySelector("#sign-in").open; })
+  .observe(document.querySelector("#sign-in"), {attributes: true})"""
 STATE = "document.querySelector('#state').textContent"
 
 
@@ -39,7 +42,7 @@ def test_pause_and_kill_reach_the_engine_and_a_restart_keeps_the_kill(browser: T
         again = one.running()
         assert again.kill_level == "flatten"
         assert again.position_count == 0
-        comes_back(browser, home)
+        comes_back(browser)
         assert "spreads are absurd" in text(browser, "#killed-text")
         assert browser.value("window.unbroken") == "since the first load"
         browser.picture(PICTURES / "engine-killed.png")
@@ -80,10 +83,10 @@ def killed_with_positions(browser: Tab, one: Engine) -> None:
     browser.value(CLOSE)
 
 
-def comes_back(browser: Tab, home: Path) -> None:
-    """By itself where the session outlasts the monitor; else it asks for the token by itself."""
+def comes_back(browser: Tab) -> None:
+    """By itself: the session outlasts the monitor."""
+    browser.value(NOTES_SIGN_IN)
     lost = "document.querySelector('#lost').checkVisibility()"
-    browser.until(f"!{lost} && (document.querySelector('#sign-in').open || {LOADED})", seconds=60)
-    if browser.value("document.querySelector('#sign-in').open"):
-        enter_token(browser, home)
+    browser.until(f"!{lost} && {LOADED}", seconds=60)
+    assert browser.value("window.asked") is False
     browser.until(f"{STATE} === 'HALTED' && document.querySelector('#killed').checkVisibility()")

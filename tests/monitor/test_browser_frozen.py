@@ -54,27 +54,30 @@ async def test_a_frozen_tab_under_a_flood_is_cut_and_wakes_to_the_newest_state(t
 
         freezer = browser.frozen()
         await run_sync(freezer.__enter__)
-        await flooded(rig, client)
+        deepest = await flooded(rig, client)
         held = await run_sync(browser.heap_bytes)
         rig.engine.now = msgspec.structs.replace(rig.engine.now, equity=Decimal("123456.78"))
         await run_sync(freezer.__exit__, None, None, None)
 
         assert rig.monitor.hub.cut == 1
+        assert deepest <= 2 * MOST_SLOT_BYTES
         assert held < before + GROWTH_BYTES
         await run_sync(browser.until, f"{LIVE} && document.querySelector('#equity').textContent === '123,457 USD'")
         assert len(rig.monitor.hub.clients) == 1
 
 
-async def flooded(rig: Rig, client: Client) -> None:
-    """Decisions that may not be left out, until the tab is given up."""
-    number = 0
+async def flooded(rig: Rig, client: Client) -> int:
+    """Decisions that may not be left out, until the tab is given up; the most bytes that were held for it."""
+    number = deepest = 0
     async with asyncio.timeout(30):
         while client in rig.monitor.hub.clients:
             for _ in range(100):
                 number += 1
                 rig.stream.write(fill(number))
             await asyncio.sleep(0.01)
+            deepest = max(deepest, client._bytes)
     assert number > 1_000
+    return deepest
 
 
 async def test_what_is_conflated_waits_for_a_frozen_tab_at_its_newest_and_no_more(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ async def test_metrics_say_what_the_engine_says(tmp_path: Path) -> None:
     assert ({"state": "RUNNING"}, 1.0) in found["wyckoff_state"]
     assert found["wyckoff_portfolio_heat_ratio"] == [({}, 0.0312)]
     assert found["wyckoff_equity"] == [({}, 101250.5)]
-    assert ({"status": "refused", "reason": "heat"}, 1.0) in found["wyckoff_orders_total"]
+    assert ({"status": "refused", "reason": "heat_limit"}, 1.0) in found["wyckoff_orders_total"]
     assert ({"state": "ACTIVE"}, 1.0) in found["wyckoff_campaigns"]
     assert all(name.startswith("wyckoff_") for name in found)
 

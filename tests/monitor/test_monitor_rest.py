@@ -138,7 +138,7 @@ async def test_everything_a_run_left_is_found(tmp_path: Path) -> None:
         refusals = await items(rig, "refusals")
         assert [(one["source"], one["code"]) for one in refusals] == [
             ("strategy", "SPRING_UNTESTED"),
-            ("gate", "HEAT"),
+            ("gate", "HEAT_LIMIT"),
         ]
         (order,) = await items(rig, "orders")
         assert (order["state"], order["filled"]) == ("CANCELLED", "100")

@@ -90,6 +90,32 @@ async def test_what_happens_while_a_snapshot_is_wanted_is_told_once() -> None:
     assert [one["type"] for one in wire.told] == ["hello", "snapshot"]
 
 
+async def test_nothing_is_held_for_a_viewer_that_is_given_up() -> None:
+    """A write that hangs keeps it for seconds; all the while the flood goes on."""
+    hub, client = made()
+    for number in range(3 * MOST_SLOT_ITEMS):
+        hub.publish([delta(number)])
+        client.answer(b"{}")
+    held = (client._bytes, len(client._items), len(client._answers))
+
+    assert client.closing == 1013
+    assert held == (0, 0, 0)
+
+
+async def test_a_viewer_that_is_given_up_during_a_write_is_told_no_more() -> None:
+    hub, client = made()
+    wire = Wire()
+    hub.publish([delta(1)])
+
+    async def send(message: bytes) -> None:
+        await Wire.send(wire, message)
+        client.close(1001)
+
+    wire.send = send  # type: ignore[method-assign]
+    assert await client.run(wire, lambda: 0) == 1001
+    assert [one["type"] for one in wire.told] == ["hello"]
+
+
 async def test_a_slot_that_runs_over_closes_with_1013() -> None:
     hub, client = made()
     for number in range(MOST_SLOT_ITEMS + 1):

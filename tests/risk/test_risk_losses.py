@@ -223,6 +223,8 @@ def test_a_kill_only_goes_further_and_each_halt_has_its_own_release() -> None:
     }
     tell(stage, command("kill", "flatten"), command("resume"))
     assert [(name, one.level) for name, one in stage.halts.items()] == [("kill", "flatten")]
+    tell(stage, command("pause"))
+    assert [one.cause for one in stage.blocks()] == ["kill flatten by op", "pause by op"]
     tell(stage, command("resume"))
     assert code(stage, enter()) == "HALTED"
     tell(stage, command("unkill"))

@@ -83,11 +83,10 @@ function fill(node, one) {
   say(text, unbroken(one.text));
 }
 
-/** `heat 9.6 % + 1.1 % >= 10 %`, out of the receipt's own numbers. */
+/** Why, in words; the sum behind a refusal is the server's, out of the receipt's own numbers. */
 export function reason(one) {
-  if (one.verdict !== "Approved" && isHeat(one)) return `heat ${percent(one.heat_before_bp, 1)} + ${percent(one.risk_bp, 1)} ≥ ${percent(one.limit_bp, 0)}`;
   const words = one.verdict === "Approved" ? null : worded(one.code, one.value, one.limit);
-  if (words || one.text) return words ?? one.text.replaceAll("_", " ");
+  if (words || one.text) return words ?? one.text.replaceAll("_", " ").replace(" >= ", " ≥ ");
   if (one.verdict === "Approved" && one.action !== "ENTER") {
     const what = { MOVE_STOP: `move the stop to ${price(one.stop_price)}`, EXIT: `exit${Number(one.quantity) ? ` ${one.quantity}` : ""}`, CANCEL: "cancel the entry" }[one.action] ?? one.action;
     return [what, plain(one.reason)].filter(Boolean).join(": ");
@@ -102,7 +101,6 @@ export function reason(one) {
 
 /** What is approved without being judged is no news as an approval. */
 const DONE = { MOVE_STOP: "stop", EXIT: "exit", CANCEL: "cancel" };
-const isHeat = (one) => `${one.code}`.toLowerCase().includes("heat") && one.heat_before_bp !== null && one.heat_before_bp !== undefined;
 
 function decisions() {
   const gate = state.decisions.map((one) => entry(`${one.intent_id}|${one.verdict}`, one.time_ms, {

@@ -153,7 +153,8 @@ def test_tables_over_the_settings_do_what_a_file_does(folder: Path, said: dict[s
 
 def test_options_are_those_of_the_command(folder: Path) -> None:
     kept = {"feeds", "config", "tape", "resume", "store", "events", "phases", "trades", "decisions", "report",
-            "as_json", "quiet", "color", "speed", "stop_at"}  # fmt: skip
+            "as_json", "quiet", "color", "speed", "stop_at", "monitor",
+            "listen"}  # fmt: skip
 
     assert set(FIELDS) >= set(ReplayCommand.__struct_fields__) - kept - {"until"}
     cut = replay(folder / "prices.csv", start="2020-02-01", end="2020-02-11", chunk=3)

@@ -210,7 +210,7 @@ def test_a_mistake_is_told(arguments: list[str], code: int, part: str, store: Pa
                 with closing(sqlite3.connect(store)) as whole:
                     whole.backup(connection)
                 connection.execute("DELETE FROM runs")
-            connection.execute("UPDATE schema_version SET version = version + 7" if name == "old" else sql)
+            connection.execute("UPDATE schema_version SET version = version + 100" if name == "old" else sql)
             connection.commit()
     places = {"{store}": store, "{here}": tmp_path}
     for name, place in places.items():

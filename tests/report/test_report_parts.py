@@ -284,7 +284,7 @@ def test_what_was_relabelled_is_faint_and_the_other_side_has_names_of_its_own() 
 
 def test_the_command_repeats_every_option_that_changes_a_run() -> None:
     outputs = {"chunk", "tape", "resume", "store", "events", "phases", "trades", "decisions", "report", "as_json",
-               "quiet", "color", "feeds", "speed"}  # fmt: skip
+               "quiet", "color", "feeds", "speed", "monitor", "listen"}  # fmt: skip
     given = ReplayCommand(
         feeds=(Path("my bars.csv"),), config=(Path("a.toml"), Path("b.toml")), start="2020-01-01", strict=True,
         mapping=("volume=Qty",), symbol="$(reboot)", chunk=7, quiet=True, report=Path("x.html"),

@@ -52,6 +52,7 @@ class Intake(RowBuffer):
         self.duplicates = 0
         self.conflated = 0
         self.held = 0
+        self.breaks = 0
         self.is_crowded = False
         self.on_hole: Callable[[str, int, int], None] = _nobody
         self.on_status: Callable[[str, bool, str], None] = _unheard
@@ -237,6 +238,7 @@ class Intake(RowBuffer):
             ahead[number] = trade
             self.held += 1
             if is_new:
+                self.breaks += 1
                 self._since_ns[symbol] = trade[2]
                 if not self.is_holding:
                     self.on_hole(symbol, sequence.next_id, number - 1)

@@ -53,7 +53,7 @@ class Running:
             last_row_ns=outlet.last_row_ns, last_frame_ns=self.keeper.last_frame_ns,
             stale_after_ns=self.watch.stale_after_ns, received=intake.received, applied=outlet.applied,
             duplicates=intake.duplicates + repeats, conflated=intake.conflated, withheld=withheld,
-            gaps=self.recovery.gaps, reconnects=max(0, self.keeper.reconnects),
+            gaps=self.recovery.gaps, sequence_breaks=intake.breaks, reconnects=max(0, self.keeper.reconnects),
             malformed=intake.counts["malformed_frame"],
             unknown=intake.counts["unknown_message"] + intake.counts["unwanted_symbol"],
             skew_ns=self.watch.skew.offset_ns,

@@ -31,7 +31,8 @@ class Inbox(Protocol):
 
 class FeedReport(msgspec.Struct, frozen=True, kw_only=True):
     """How a feed does, for people and metrics. `state` is the last FeedStatus; ages are derived from the times.
-    `malformed` counts frames, `unknown` messages of kinds or symbols that nobody knows.
+    `sequence_breaks` counts holes in the venue's numbers, `gaps` those that history could not fill; `malformed` counts
+    frames, `unknown` messages of kinds or symbols that nobody knows.
 
     received = applied + duplicates + withheld + conflated, in rows.
     """

@@ -45,6 +45,7 @@ def test_rows_after_a_hole_wait_until_it_is_filled() -> None:
     hole = rows.holes()["A"]
     assert (hole.first, hole.last, hole.since_ns) == (6, 7, 8)
     assert ids(rows.take()) == [5]
+    assert rows.breaks == 1
 
     for number in (6, 7):
         rows.fill_trade(("A", number * 10, 1, 10.0, 1.0, BUYER, number))

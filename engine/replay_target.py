@@ -57,6 +57,7 @@ class ReplayTarget:
             account="paper",
             state=STATES[self._pace.state],
             blockers=views.blockers(line),
+            untradable=views.untradable(line),
             heat=views.heat(line, self._config.risk, self._config.campaigns),
             currency=start.currency,
             equity=views.equity(line),

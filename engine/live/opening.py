@@ -6,7 +6,8 @@ of the line, so orders and positions come back with it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -60,9 +61,9 @@ class Plan:
 class OpenLine:
     """A line that stands ready behind the last fact of its tape.
 
-    `begun` says that no history and no live row is on the tape yet: what the opening facts of `session` still hold
-    is to be pushed, then history. `seen` are the last rows of the tape by symbol, `replayed` the rows that recovery
-    took through the line. `instead` says why the latest tape was not gone on with, where a new one was begun.
+    `begun` says that nothing is on the tape yet: its opening facts are still to be pushed, then history. `seen` are
+    the last rows of the tape by symbol, `replayed` the rows that recovery took through the line. `instead` says why
+    the latest tape was not gone on with, where a new one was begun.
     """
 
     line: Line
@@ -118,6 +119,10 @@ def open_line(
     is begun wherever the latest does not fit: for recordings, which have no state to lose.
     """
     latest = tapes.latest()
+    if latest is not None and _is_only_begun(latest):
+        # A start that was cut off: nothing has been decided on it, nobody was heard.
+        tapes.discard(latest)
+        latest = tapes.latest()
     log = DecisionLog()
     if latest is None:
         return _begin(planned, tapes, (*sinks, log), log, prepare)
@@ -131,6 +136,13 @@ def open_line(
     if strange:
         raise TapeMismatch(f"{strange}; {ADOPTION}")
     return _go_on(planned, latest, (*sinks, log), log, prepare)
+
+
+def _is_only_begun(tape: Path) -> bool:
+    """Whether nothing is on the tape but what a session opens with, or a part of that."""
+    with TapeReader(tape) as reader:
+        opening = 0 if reader.header.opening_snapshot else 1 + len(reader.header.instruments)
+        return bool(opening) and len(list(islice(reader.facts(), opening + 1))) <= opening
 
 
 def _stranger(latest: Path, planned: Plan, *, is_final: bool) -> str:
@@ -181,7 +193,6 @@ def _go_on(planned: Plan, latest: Path, sinks: Sequence[Sink], log: DecisionLog,
         check_instruments(latest, known.instruments, planned.table)
         session = Session(known.session, planned.table, (), known.calendars, opening=known.opening_snapshot)
         writer, last = continue_tape(latest, _header(planned.config, session, 0))
-        opening = () if session.opening else (known.session, *planned.table.all)
         line = _line(planned.config, session, sinks)
         known_to = _restore(line, reader, session.opening, log)
         prepare(line, session)
@@ -191,10 +202,7 @@ def _go_on(planned: Plan, latest: Path, sinks: Sequence[Sink], log: DecisionLog,
             replayed += len(fact) if isinstance(fact, MarketBlock) else 0
         seen = _seen(reader, planned.table, last)
     line.journal.recorder = writer
-    # A start may have been cut off between any two of its opening facts.
-    begun = not session.opening and last <= len(opening)
-    session = replace(session, facts=opening[last:])
-    return OpenLine(line, writer, session, log, begun=begun, seen=seen, replayed=replayed)
+    return OpenLine(line, writer, session, log, begun=False, seen=seen, replayed=replayed)
 
 
 def _adopt(planned: Plan, tapes: Tapes, sinks: Sequence[Sink], log: DecisionLog, prepare: Prepare) -> OpenLine:

@@ -156,7 +156,7 @@ class LiveSession:
                 await self.driver.push(FeedStatus(self.parts.clock.now_ns(), number, "RECOVERING", "restarted"))
 
     async def _warm_up(self) -> None:
-        start = self.opened.session.start
+        start = self.planned.start
         frames = {name: start.timeframes.index(name) for name in start.detect_on if not is_counted(name)}
         facts = warm_up(self.parts.feeds, start.symbols, frames, start.trades_from_ns, self.warm_ups)
         async for fact in facts:

@@ -92,6 +92,8 @@ class StageTimes:
     row between them were released together.
     """
 
+    reads = (MarketBlock, Approved, Refused)
+
     def __init__(self, now_ns: Callable[[], int], monotonic_ns: Callable[[], int]) -> None:
         self.hops = {name: Histogram() for name in HOPS}
         self.stages = [Histogram() for _ in STAGES]

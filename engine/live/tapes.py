@@ -48,6 +48,10 @@ class Tapes:
     def forget(self, tape: Path) -> None:
         """Delete a tape and what lies beside it. The one after it opens with the state it ended in."""
         assert tape != self.latest()
+        self.discard(tape)
+
+    def discard(self, tape: Path) -> None:
+        """Delete a tape that nobody needs, and what lies beside it."""
         for path in self.directory.glob(f"{tape.stem}.*"):
             path.unlink()
 

@@ -9,6 +9,7 @@ from engine.messages import (
     HeatState,
     Message,
     Rejected,
+    SymbolStatus,
 )
 from engine.monitor.shapes import AlertView
 from engine.monitor.views import ms
@@ -76,6 +77,10 @@ def _alert_of(message: Message) -> AlertView | None:
         case Health():
             text = f"{message.name}: was {message.value:g}, limit {message.limit:g}"
             return _alert(message.time_ns, WARNING, "health", text)
+        case SymbolStatus():
+            level, what = (WARNING, "no entries") if message.holds else (INFO, "entries again")
+            said = ", ".join(filter(None, (message.cause.lower(), message.reason, what)))
+            return _alert(message.time_ns, level, "symbol", f"{message.symbol}: {said}")
         case ConfigChange():
             return _alert(message.time_ns, INFO, "reload", _reloaded(message))
         case _:

@@ -119,6 +119,7 @@ async def test_a_start_that_was_cut_off_is_begun_again(market: list[Trades], tmp
     again = await run(feed_of(market), tmp_path)
 
     assert digest(again) == digest(undisturbed)
+    assert Tapes(tmp_path / "tapes").all() == [again.opened.tape.path]
     assert replayed(again.opened.tape.path)[0] == digest(again)
 
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from engine.messages import FILLED, FeedStatus
+from engine.messages import FILLED, FeedStatus, SymbolStatus
 from engine.monitor.alerts import Alerts
 from engine.monitor.frames import hello as hello_of
 from engine.monitor.replica import Replica
@@ -20,7 +20,7 @@ def feed(at_s: int, status: str, reason: str = "", number: int = 0) -> FeedStatu
     return FeedStatus(at_s * S_NS, number, status, reason)
 
 
-def told(*facts: FeedStatus) -> list[tuple[str, str, str]]:
+def told(*facts: FeedStatus | SymbolStatus) -> list[tuple[str, str, str]]:
     alerts = Alerts()
     found = [alerts.of(one, FEEDS) for one in facts]
     return [(one.level, one.code, one.text) for one in found if one]
@@ -31,6 +31,16 @@ def test_a_feed_that_is_live_again_ends_its_warning_and_says_how_long_it_lasted(
         ("warning", "feed_stale", "feed sim: stale, no rows"),
         ("warning", "feed_stale", "feed sim: recovering"),
         ("info", "feed_live", "feed sim: live again after 64 s, nothing is missing"),
+    ]
+
+
+def test_a_symbol_that_cannot_be_bought_and_can_again_is_news() -> None:
+    halted = SymbolStatus(S_NS, "AAPL", "HALTED", True, "volatility pause")
+    resumed = SymbolStatus(2 * S_NS, "AAPL", "HALTED", False, "trading resumed")
+
+    assert told(halted, resumed) == [
+        ("warning", "symbol", "AAPL: halted, volatility pause, no entries"),
+        ("info", "symbol", "AAPL: halted, trading resumed, entries again"),
     ]
 
 

@@ -7,7 +7,7 @@ that entries, fills and exits are among what is called; nothing of it is kept.
 """
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from importlib import import_module
 from typing import Any
@@ -18,7 +18,16 @@ from engine.app import build_line
 from engine.blocks import HISTORY, Bars, Quotes, Trades
 from engine.config import Config, parse, shipped
 from engine.instruments import InstrumentTable
-from engine.messages import EndOfFeed, FeedStatus, Heartbeat, Instrument, Quarantine, SessionStart
+from engine.messages import (
+    EndOfFeed,
+    ExternalOrder,
+    FeedStatus,
+    Heartbeat,
+    Instrument,
+    Quarantine,
+    SessionStart,
+    Side,
+)
 from engine.ports import Item
 from engine.timeframes import MINUTE_NS, TIMEFRAMES, sorted_timeframes
 from engine.wyckoff.schematics import as_bars, generate
@@ -38,13 +47,21 @@ def warm(config: Config) -> None:
     """Takes a second once the kernels are cached; their first compile takes half a minute."""
     wide = {name: settings | WIDE for name, settings in config.strategies.items() if name == "wyckoff_bmad"}
     opened = config.model_copy(update={"strategies": dict(config.strategies) | wide})
+    idle = config.model_copy(update={"run": config.run.model_copy(update={"strategies": ()})})
     for match_on in ("trades", "bars"):
         table = InstrumentTable([_instrument(f"WARM{seed}", match_on) for seed in SEEDS])
-        start = _start(opened, table)
-        line = build_line(opened, start, table)
-        for fact in (start, *table.all, *_facts(match_on, table)):
-            line.chain.push(fact)
-        line.chain.restore(line.chain.snapshot())
+        _carry(opened, table, _facts(match_on, table))
+        # Nobody acts here, so that blocks with many points reach a gate that has something to look at.
+        foreign = ExternalOrder(START_NS, "1", table.symbols[0], Side.BUY, Decimal(1), Decimal(1))
+        _carry(idle, table, (foreign, *_facts(match_on, table)))
+
+
+def _carry(config: Config, table: InstrumentTable, facts: Iterable[Item]) -> None:
+    start = _start(config, table)
+    line = build_line(config, start, table)
+    for fact in (start, *table.all, *facts):
+        line.chain.push(fact)
+    line.chain.restore(line.chain.snapshot())
 
 
 def _facts(match_on: str, table: InstrumentTable) -> Iterator[Item]:

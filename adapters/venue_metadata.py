@@ -6,7 +6,7 @@ entry stops the run that needs it, and no other.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -26,6 +26,14 @@ Raws = Sequence[msgspec.Raw]
 
 class MetadataError(InstrumentError):
     """A file cannot be read as a venue's list of instruments. Names it and what was found."""
+
+
+class UnlistedError(MetadataError):
+    """The venue answers, in so many words, that it does not list what it was asked for."""
+
+
+class _UnlistedShapeError(ShapeError):
+    """The same, before the document has its name."""
 
 
 class Shape(NamedTuple):
@@ -130,6 +138,8 @@ def recognised(name: str, text: bytes) -> Metadata:
         shape, entries = _parts(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise MetadataError(f"{name}: must be {KNOWN}, was not: {error}") from None
+    except _UnlistedShapeError as error:
+        raise UnlistedError(f"{name}: {error}") from None
     except ShapeError as error:
         raise MetadataError(f"{name}: {error}") from None
     if not entries:
@@ -160,25 +170,56 @@ def _listed(shape: Shape, key: str) -> Callable[[Mapping[str, msgspec.Raw]], tup
     return lambda keys: (shape, msgspec.json.decode(keys[key], type=list[msgspec.Raw]))
 
 
+def _coinbase(keys: Mapping[str, msgspec.Raw]) -> tuple[Shape, Raws]:
+    """It counts what it found: a list without entries that says so itself is an answer."""
+    found = msgspec.json.decode(keys["products"], type=list[msgspec.Raw])
+    if not found and keys.get("num_products") == msgspec.Raw(b"0"):
+        raise _UnlistedShapeError(f"must list instruments, was an empty list of {COINBASE.venue}")
+    return COINBASE, found
+
+
 def _result(keys: Mapping[str, msgspec.Raw]) -> tuple[Shape, Raws]:
-    """Kraken maps names to pairs and tells errors; Bybit wraps a list."""
+    """Kraken maps names to pairs and tells errors; Bybit wraps a list and tells a code."""
     if "error" not in keys:
-        return BYBIT, msgspec.json.decode(keys["result"], type=_BybitResult).list
+        return BYBIT, _bybit(keys)
     errors = msgspec.json.decode(keys["error"], type=list[str])
     if errors:
-        raise ShapeError(f"must list instruments, was the error {', '.join(errors)}")
+        told = f"must list instruments, was the error {', '.join(errors)}"
+        raise (_UnlistedShapeError if UNKNOWN_PAIR in errors else ShapeError)(told)
+    if "result" not in keys:
+        raise ShapeError(f"must list instruments, was an answer of {KRAKEN.venue} without a result")
     return KRAKEN, list(msgspec.json.decode(keys["result"], type=dict[str, msgspec.Raw]).values())
+
+
+def _bybit(keys: Mapping[str, msgspec.Raw]) -> Raws:
+    code = msgspec.json.decode(keys.get("retCode", _NO_CODE), type=int)
+    if code:
+        words = msgspec.json.decode(keys.get("retMsg", _NO_WORDS), type=str)
+        is_unknown = code == BAD_PARAMETER and "symbol" in words.lower()
+        told = f"must list instruments, was the error {code} {words}".rstrip()
+        raise (_UnlistedShapeError if is_unknown else ShapeError)(told)
+    found = msgspec.json.decode(keys["result"], type=_BybitResult).list
+    if not found and "retCode" in keys:
+        raise _UnlistedShapeError(f"must list instruments, was an empty list of {BYBIT.venue}")
+    return found
 
 
 class _BybitResult(msgspec.Struct, frozen=True):
     list: list[msgspec.Raw]
 
 
+UNKNOWN_PAIR: Final = "EQuery:Unknown asset pair"
+BAD_PARAMETER: Final = 10_001
+"""Bybit's code of any parameter that it does not take; its words name the symbol where it is that."""
+
+_NO_CODE, _NO_WORDS = msgspec.Raw(b"0"), msgspec.Raw(b'""')
+
 OBJECTS: dict[str, Callable[[Mapping[str, msgspec.Raw]], tuple[Shape, Raws]]] = {
     "symbols": _listed(BINANCE, "symbols"),
-    "products": _listed(COINBASE, "products"),
+    "products": _coinbase,
     "result": _result,
     "data": _listed(KUCOIN, "data"),
+    "error": _result,
 }
 """Objects are told apart by the key that holds their list."""
 

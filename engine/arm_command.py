@@ -1,7 +1,7 @@
 """`arm` and `disarm`: the one time at which a person names the account that real orders may go to.
 
-What is armed is shown with its limits and hashes. It holds until the build, the configuration or the place
-changes, or until its time is over.
+What is armed is shown with its limits and hashes. It holds until any of it changes: the build, the place, what
+decides, or the tables of account, feeds, protections and the live machine; or until its time is over.
 """
 
 import getpass
@@ -80,7 +80,10 @@ def _told(config: Config, made: arming.Arming) -> str:
         "armed": f"account {made.account} at {account.broker}, by {made.operator}",
         "one order": f"at most {account.max_order_notional} {config.run.currency}",
         "heat": f"below {risk.heat_limit_bp / 100:.2f} %, a trade at most {risk.trade_limit_bp / 100:.2f} %",
+        "protections": ", ".join(one.kind for one in config.protections) or "none",
+        "feeds": ", ".join(one.name for one in config.feeds),
         "configuration": made.config_hash,
+        "bounds": f"{made.bounds_hash} of {', '.join(arming.BOUNDS)}",
         "build": made.build,
         "until": until,
     }

@@ -1,8 +1,9 @@
 """Whether real orders may be sent: several signals, given in different places, have to agree.
 
 A file says run.mode = "live", whoever starts says --live or WYCKOFF_ARM_LIVE, and `wyckoff arm` has named the
-account once at this very place, under this build and configuration. One typo, one variable or a copied file must not
-make paper live, and a wish for live must not end in paper unnoticed: every disagreement refuses to start.
+account once at this very place, under this build, with what decides and what bounds it as they are. One typo, one
+variable or a copied file must not make paper live, and a wish for live must not end in paper unnoticed: every
+disagreement refuses to start.
 """
 
 import os
@@ -14,20 +15,26 @@ import msgspec
 
 from engine.config import Config, Secrets, Settled
 from engine.config.merge import origin
-from engine.identity import build_hash, lock_hash
+from engine.identity import build_hash, config_hash, lock_hash
 from engine.iso import iso
 
 ARMED_NAME: Final = "ARMED"
 MOST_BYTES: Final = 8_192
+BOUNDS: Final = ("account", "feeds", "protections", "live")
+"""The tables that decide nothing, but bound what real orders can do: where they go and how large they are, what is
+looked at, and when the engine stops by itself."""
+
 NEVER: Final = 0
 """`expires_ns` of an arming that ends with its build and configuration alone."""
 
 
 class Arming(msgspec.Struct, frozen=True):
-    """That an operator named the account. `place` tells the directory from its copies."""
+    """That an operator named the account. `config_hash` is of what decides, `bounds_hash` of the tables in BOUNDS;
+    `place` tells the directory from its copies."""
 
     account: str
     config_hash: str
+    bounds_hash: str
     build: str
     lock: str
     place: str
@@ -80,7 +87,14 @@ def arming(config: Config, directory: Path, operator: str, now_ns: int, expires_
     """What arms this configuration, under this build, in this directory."""
     assert config.account is not None
     account = config.account.expected_account
-    return Arming(account, config.hash, build_hash(), lock_hash(), place(directory), operator, now_ns, expires_ns)
+    return Arming(
+        account, config.hash, bounds_hash(config), build_hash(), lock_hash(), place(directory), operator, now_ns,
+        expires_ns,
+    )  # fmt: skip
+
+
+def bounds_hash(config: Config) -> str:
+    return config_hash(config.model_dump(mode="json", include=set(BOUNDS)))
 
 
 def arm(directory: Path, made: Arming) -> None:
@@ -111,7 +125,7 @@ def unarmed(directory: Path, wanted: Arming) -> str:
         return "not armed: `wyckoff arm --account NUMBER` comes first"
     except (OSError, msgspec.DecodeError, msgspec.ValidationError):
         return f"not armed: {directory / ARMED_NAME} cannot be read; `wyckoff arm` writes it anew"
-    for name in ("account", "config_hash", "build", "lock", "place"):
+    for name in ("account", "config_hash", "bounds_hash", "build", "lock", "place"):
         if getattr(found, name) != getattr(wanted, name):
             return f"not armed: {WORDS[name]} another one than when it was armed; `wyckoff arm` again"
     if found.expires_ns != NEVER and wanted.time_ns >= found.expires_ns:
@@ -124,6 +138,7 @@ def unarmed(directory: Path, wanted: Arming) -> str:
 WORDS: Final = {
     "account": "account.expected_account is",
     "config_hash": "the configuration is",
+    "bounds_hash": f"one of the tables {', '.join(BOUNDS)} is",
     "build": "the release is",
     "lock": "the interpreter, the CPU or an installed package is",
     "place": f"the directory that holds {ARMED_NAME} is",

@@ -12,11 +12,11 @@ from typing import Final
 import anyio
 import structlog
 
-from engine.config import Settled
+from engine.config import ConfigError, Problem, Settled
 from engine.control.status import SessionState, Status
 from engine.control.target import ControlTarget
 from engine.live.ports import Clock
-from engine.outbound import Alert
+from engine.outbound import AddressError, Alert
 from engine.protections import Memory, Protections, read_memory, write_memory
 from engine.telling import LOOK_S, Telling
 
@@ -25,7 +25,8 @@ STALE: Final = ("STALE", "DOWN", "CLOSED")
 
 @dataclass(slots=True)
 class Beside:
-    """`directory` is the state's. `run` ends by cancellation. Raises AddressError where an address cannot be called."""
+    """`directory` is the state's. `run` ends by cancellation. Raises AddressError where an address cannot be
+    called."""
 
     settled: Settled
     target: ControlTarget
@@ -39,8 +40,11 @@ class Beside:
         self._telling = Telling(self.settled, self.clock)
 
     def prepared(self, settled: Settled) -> Callable[[], None]:
-        """As `Telling.prepared`: protections need a restart."""
-        return self._telling.prepared(settled)
+        """As `Telling.prepared`: protections need a restart. Raises ConfigError, changing nothing."""
+        try:
+            return self._telling.prepared(settled)
+        except AddressError as error:
+            raise ConfigError([Problem(error.secret.name, error.problem, error.secret.origin)]) from None
 
     async def run(self) -> None:
         protections = Protections(self.settled.config.protections, read_memory(self.directory))

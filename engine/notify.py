@@ -53,7 +53,7 @@ class Telegram:
         """Raises AddressError where the token is none, without repeating it."""
         number, _, rest = token.reveal().partition(":")
         if not number.isdigit() or len(rest) < 20 or not rest.replace("-", "").replace("_", "").isalnum():
-            raise AddressError(f"{token.name}: must be a bot's token, NUMBER:LETTERS")
+            raise AddressError(token, "must be a bot's token, NUMBER:LETTERS")
         self._address = f"{base}/bot{token.reveal()}/sendMessage"
         self._name = token.name
         self._chat_id = chat_id

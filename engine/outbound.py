@@ -36,7 +36,12 @@ class Alert(msgspec.Struct, frozen=True):
 
 
 class AddressError(ValueError):
-    """Not an address that may be called; never says which."""
+    """Not an address that may be called; never says which. `problem` is the text without the secret's name."""
+
+    def __init__(self, secret: Secret, problem: str) -> None:
+        self.secret = secret
+        self.problem = problem
+        super().__init__(f"{secret.name}: {problem}")
 
 
 def checked_address(secret: Secret) -> str:
@@ -45,10 +50,10 @@ def checked_address(secret: Secret) -> str:
         parts = urlsplit(secret.reveal())
         host = parts.hostname or ""
     except ValueError:
-        raise AddressError(f"{secret.name}: must be an address") from None
+        raise AddressError(secret, "must be an address") from None
     local = host in ("localhost", "127.0.0.1", "::1")
     if not host or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
-        raise AddressError(f"{secret.name}: must be an https address")
+        raise AddressError(secret, "must be an https address")
     return secret.reveal()
 
 

@@ -27,6 +27,7 @@ from engine.control.server import SocketTakenError
 from engine.exits import ExitError
 from engine.instruments import InstrumentError
 from engine.kernels import is_cold
+from engine.live import chaos
 from engine.live.clock import SystemClock
 from engine.live.daemon import Daemon
 from engine.live.ports import Clock, FeedRefusedError, FeedUnreachableError
@@ -61,17 +62,15 @@ def run_trade(
 
 def run_chaos(home: Path | None, files: Sequence[Path], sets: Sequence[str], seed: int) -> None:
     """Paper trading on a venue of this host on which much goes wrong, apart from all other state. Raises ExitError."""
-    chaos: Any = import_module("engine.live.chaos")
     paths, found = chaos.prepared(home, files, sets, seed)
     _check_armed(paths, found, live=False)
     sys.stderr.write(chaos.told(seed, paths))
 
     def run(clock: Clock, logs: LogBook) -> Awaitable[None]:
         def engine(settled: Settled) -> Awaitable[None]:
-            return Daemon(settled, paths, clock, logs, Notifier(os.environ), chaos.notreread).run()
+            return Daemon(settled, paths, clock, logs, Notifier(os.environ), chaos.not_reread).run()
 
-        awaited: Awaitable[None] = chaos.beside_venue(seed, found, clock, engine)
-        return awaited
+        return chaos.beside_venue(seed, found, clock, engine)
 
     run_engine(paths, found, run)
 

@@ -44,7 +44,11 @@ class Hole:
 
 
 class Intake(RowBuffer):
-    """`received` counts rows of wanted symbols and kinds, repeats and backfill included."""
+    """`received` counts rows of wanted symbols and kinds, repeats and backfill included.
+
+    `last_ns` is the time of a symbol's last trade, or the close of its last bar; `opened_ns` the open of its last bar
+    in which anything was traded.
+    """
 
     def __init__(self, numbers: Mapping[str, int], feed: int, kinds: frozenset[str], *, consecutive: bool) -> None:
         super().__init__(numbers, feed, kinds)
@@ -59,6 +63,7 @@ class Intake(RowBuffer):
         self.is_holding = True
         self.touched: Counter[str] = Counter()
         self.last_ns: dict[str, int] = {}
+        self.opened_ns: dict[str, int] = {}
         self.closed_ns: dict[tuple[str, str], int] = {}
         self.sequences: dict[str, Sequence] = {symbol: Sequence() for symbol in numbers} if consecutive else {}
         self._ahead: dict[str, dict[int, Trade]] = {symbol: {} for symbol in self.sequences}
@@ -274,4 +279,6 @@ class Intake(RowBuffer):
             return
         self.closed_ns[key] = candle[3]
         self.last_ns[candle[0]] = candle[3]
+        if candle[9] > 0:
+            self.opened_ns[candle[0]] = candle[2]
         super().bar(*candle)

@@ -17,6 +17,7 @@ import structlog
 from anyio.abc import TaskGroup
 from pydantic import ValidationError
 
+from engine import exits
 from engine.beside import Beside
 from engine.config import Config, ConfigError, Problem, Settled, problems
 from engine.control import killfile
@@ -262,7 +263,9 @@ class Daemon:
 
     async def _order(self, name: str, argument: str, operator: str, reason: str) -> None:
         outcome = await self.target.submit(OperatorCommand(name, argument, operator, reason))
-        structlog.get_logger().warning("command", name=name, argument=argument, by=operator, outcome=outcome.message)
+        log = structlog.get_logger()
+        say = log.warning if outcome.code == exits.OK else log.error
+        say("command", name=name, argument=argument, by=operator, outcome=outcome.message)
 
     def _told(self) -> str:
         status = self.target.status()

@@ -4,6 +4,7 @@ Everything that can refuse is asked before anything changes, so a mistake anywhe
 takes effect does so right behind its fact.
 """
 
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 
 import anyio
@@ -52,6 +53,8 @@ class Reloading:
                 return Outcome(error.code, f"nothing changed: {error}", sequence)
             except ConfigError as error:
                 return Outcome(exits.BAD_CONFIG, f"nothing changed\n{problem_table(error.problems)}", sequence)
+            except Exception as error:  # noqa: BLE001 - modules of strategies may raise anything: a file ends no engine
+                return Outcome(exits.BAD_CONFIG, f"nothing changed: {_unforeseen(error)}", sequence)
             return await self._changed(fresh, held, switches, sequence)
 
     async def _changed(
@@ -70,6 +73,12 @@ class Reloading:
         if fresh.config.hash != held.config.hash:
             lines.append(ADOPTS)
         return Outcome(exits.OK, "\n".join(lines), sequence)
+
+
+def _unforeseen(error: Exception) -> str:
+    """What it was and where. Its own words may hold a value, and a value may be a secret."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {where.filename}, line {where.lineno}"
 
 
 def told(changes: Changes, secrets: Sequence[str]) -> Iterator[str]:

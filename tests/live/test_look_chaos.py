@@ -1,6 +1,10 @@
 """Chaos is labelled, apart from everything of the user's, and on paper alone."""
 
+import subprocess
+import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ from engine.live.chaos import beside_venue, prepared, told
 from engine.live.clock import SystemClock
 from engine.live.daemon import build_feeds
 from engine.paths import find_paths
+from tests.faults.processes import PATIENCE_S, ROOT, Engine, environment
 
 SEED = 3
 
@@ -106,3 +111,42 @@ def test_it_goes_with_no_other_way_of_trading(home: Path, option: str) -> None:
     assert result.exit_code == exits.USAGE
     assert "--chaos goes with neither" in " ".join(result.output.split())
     assert not (home / "state").exists()
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A directory in which the path of a socket is not too long."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        yield Path(place)
+
+
+@pytest.mark.timeout(300)
+def test_it_trades_until_it_is_told_to_stop(home: Path, short: Path) -> None:
+    told = short / "said"
+    words = [sys.executable, "-m", "engine", "trade", "--chaos", str(SEED), "--home", str(home)]
+    variables = environment() | {"TMPDIR": str(short)}
+    with told.open("w") as said:
+        child = subprocess.Popen(words, stdout=said, stderr=said, text=True, cwd=ROOT, env=variables)
+    try:
+        (place,) = until(lambda: list(short.glob(f"wyckoff-chaos-{SEED}-*")), child, told)
+        (place / "said.log").symlink_to(told)
+        one = Engine(place, child=child)
+
+        seen = one.running()
+
+        assert (seen.feed_is_simulated, [feed.name for feed in seen.feeds]) == (True, ["chaos"])
+        assert "a run of chaos keeps its configuration" in one.order("reload").message
+        assert one.stop() == 0, told.read_text()
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+
+
+def until(found: Callable[[], list[Path]], child: "subprocess.Popen[str]", told: Path) -> list[Path]:
+    ends = time.monotonic() + PATIENCE_S
+    while not found():
+        assert child.poll() is None, told.read_text()
+        assert time.monotonic() < ends, told.read_text()
+        time.sleep(0.05)
+    return found()

@@ -13,20 +13,23 @@ import anyio
 import pytest
 
 from engine import exits
+from engine.beside import Beside
 from engine.blocks import Trades
-from engine.config import ConfigError, Problem, Settled, settle
+from engine.config import ConfigError, Settled, settle
 from engine.config.examples import SIMULATED
 from engine.config.reload import compare
 from engine.config.written import written
+from engine.control.status import LoopView
 from engine.control.target import OperatorCommand, Outcome
 from engine.exits import ExitError
 from engine.live.reloading import Reloading
 from engine.live.session import LiveParts, LiveSession
 from engine.live.tapes import Tapes
+from engine.live.target import EngineTarget
 from engine.messages import Command, ConfigChange
 from engine.paths import find_paths
 from engine.tape import TapeReader
-from tests.config.makers import secret
+from tests.config.makers import CANARY, secret
 from tests.faults.processes import Engine, engine
 from tests.lines import lively
 from tests.live.rig import ListedFeed, ToldClock
@@ -43,30 +46,32 @@ def base() -> str:
 
 
 class Shell:
-    """A session whose feed has ended, a file of settings, and a part that notes what it is given."""
+    """A session whose feed has ended, a file of settings, whom to tell, and a part that notes what it is given."""
 
     def __init__(self, directory: Path) -> None:
         self.home = directory
         self.file = directory / "wyckoff.toml"
         self.file.write_text(base())
+        self.fails: Exception | None = None
         self.running = self.read()
         self.taken: list[Settled] = []
-        self.refuses = ""
         trades: Trades = trade_market(1, 5, 1, 7)
         feed = ListedFeed([trades], ("S000",), ToldClock(int(trades.time_ns[0]) - 1))
         self.session = LiveSession(LiveParts(self.running.config, [feed], Tapes(directory / "tapes"), feed.clock))
-        self.reloading = Reloading(self.session, lambda: self.running, self.read, [self.part])
+        paths = find_paths(directory, {}, directory)
+        target = EngineTarget(self.session, self.running.config, paths, lambda _: self.reloading.obey(ASKED), loop)
+        around = Beside(self.running, target, feed.clock, directory)
+        self.reloading = Reloading(self.session, lambda: self.running, self.read, [around.prepared, self.part])
 
     def read(self) -> Settled:
+        if self.fails is not None:
+            raise self.fails
         try:
             return settle([self.file], find_paths(self.home, {}, self.home), {})
         except ConfigError as error:
             raise ExitError(exits.BAD_CONFIG, str(error)) from None
 
     def part(self, held: Settled) -> Callable[[], None]:
-        if self.refuses:
-            raise ConfigError([Problem("notify.webhook", self.refuses, "")])
-
         def switch() -> None:
             self.taken.append(held)
             self.running = held
@@ -86,6 +91,10 @@ class Shell:
         (tape,) = self.session.parts.tapes.all()
         with TapeReader(tape) as reader:
             return [fact for fact in reader.facts() if isinstance(fact, Command | ConfigChange)]
+
+
+def loop() -> LoopView:
+    raise AssertionError("nobody looks")
 
 
 async def played(shell: Shell, *edits: tuple[str, str]) -> Outcome:
@@ -148,14 +157,47 @@ def test_a_mistake_changes_nothing(tmp_path: Path) -> None:
     assert [type(one) for one in shell.facts()] == [Command, Command]
 
 
-def test_what_a_running_part_cannot_use_changes_nothing_either(tmp_path: Path) -> None:
+WEBHOOK = ("[notify]", '[notify.webhook]\nurl_file = "{config}/secrets/hook"\nevents = ["pause"]\n[notify]')
+CHAT = (
+    "[notify]",
+    '[notify.telegram]\nchat_id = "1"\ntoken_file = "{config}/secrets/hook"\nevents = ["kill"]\n[notify]',
+)
+DEAD_MAN = ('dead_man_url_file = ""', 'dead_man_url_file = "{config}/secrets/hook"')
+
+MISTYPED = {
+    "notify.webhook_url": (WEBHOOK, "must be an https address"),
+    "notify.telegram_token": (CHAT, "must be a bot's token"),
+    "live.dead_man_url": (DEAD_MAN, "must be an https address"),
+}
+
+
+@pytest.mark.parametrize("key", MISTYPED)
+def test_an_address_that_cannot_be_called_changes_nothing_either(key: str, tmp_path: Path) -> None:
     shell = Shell(tmp_path)
-    shell.refuses = "must be an https address"
+    file = secret(tmp_path, "hook", f"htps://{CANARY}")
+    edit, problem = MISTYPED[key]
+
+    outcome = anyio.run(played, shell, LEVEL, edit)
+
+    assert outcome.code == exits.BAD_CONFIG
+    for part in ("nothing changed", key, problem, str(file)):
+        assert part in outcome.message, part
+    assert CANARY not in outcome.message
+    assert shell.taken == []
+    assert [type(one) for one in shell.facts()] == [Command, Command]
+
+
+@pytest.mark.parametrize("error", [RuntimeError(CANARY), OSError(5, CANARY), KeyError(CANARY)], ids=repr)
+def test_whatever_goes_wrong_in_reading_changes_nothing(error: Exception, tmp_path: Path) -> None:
+    """A strategy's module is anybody's, and reading it runs it."""
+    shell = Shell(tmp_path)
+    shell.fails = error
 
     outcome = anyio.run(played, shell, LEVEL)
 
     assert outcome.code == exits.BAD_CONFIG
-    assert "must be an https address" in outcome.message
+    assert f"nothing changed: {type(error).__name__} in {__file__}, line " in outcome.message
+    assert CANARY not in outcome.message
     assert shell.taken == []
     assert [type(one) for one in shell.facts()] == [Command, Command]
 
@@ -250,8 +292,14 @@ def test_an_engine_that_runs_obeys(tmp_path: Path) -> None:
         assert "live.rss_limit_mb" in refused.stderr
         assert one.status().loop.rss_limit_mb == 1_500
 
+        secret(one.home, "hook", "htps://nowhere")
         edited(one, ("rss_limit_mb = 1", "rss_limit_mb = 1400"))
         assert one.child is not None
+        one.child.send_signal(signal.SIGHUP)
+        one.until(lambda _: "notify.webhook_url  must be an https address" in logged(one), "SIGHUP is answered")
+        assert one.status().loop.rss_limit_mb == 1_500
+
+        secret(one.home, "hook", hook.address)
         one.child.send_signal(signal.SIGHUP)
         one.until(lambda seen: seen.loop.rss_limit_mb == 1_400, "SIGHUP is obeyed")
 
@@ -261,7 +309,7 @@ def test_an_engine_that_runs_obeys(tmp_path: Path) -> None:
             ("live.rss_limit_mb",),
         ]
         assert {one.restart for one in changes(one)} == {("risk.heat_limit_bp",)}
-        log = (one.home / "logs" / "wyckoff.jsonl").read_text()
+        log = logged(one)
         assert "session_begins" in log
         assert "session_ended" not in log
 
@@ -285,4 +333,8 @@ def test_tapes_that_are_kept_no_longer_go_after_the_next_day(tmp_path: Path) -> 
 
 
 def checks(one: Engine) -> int:
-    return (one.home / "logs" / "wyckoff.jsonl").read_text().count('"event":"self_check"')
+    return logged(one).count('"event":"self_check"')
+
+
+def logged(one: Engine) -> str:
+    return (one.home / "logs" / "wyckoff.jsonl").read_text()

@@ -74,7 +74,7 @@ def test_an_arming_holds_for_what_was_armed_and_for_nothing_else(live: Config, t
     assert unarmed(tmp_path, arming(live, tmp_path, "", NOW_NS + HOUR_NS - 1)) == ""
     assert "it was until" in unarmed(tmp_path, arming(live, tmp_path, "", NOW_NS + HOUR_NS))
     assert "the clock was set back" in unarmed(tmp_path, arming(live, tmp_path, "", NOW_NS - 1))
-    for name in ("account", "config_hash", "build", "lock", "place"):
+    for name in ("account", "config_hash", "bounds_hash", "build", "lock", "place"):
         other = msgspec.structs.replace(made, **{name: "another"})
         assert "another one than when it was armed" in unarmed(tmp_path, other), name
 
@@ -129,7 +129,11 @@ def test_arm_shows_what_it_arms(place: Paths) -> None:
     text, machine = armed(place), armed(place, "--expires", "24h", "--json")
 
     assert text.exit_code == 0, text.output
-    for part in ("PA1 at alpaca", "at most 500 USD", "below 10.00 %", "until the release or"):
+    shown = (
+        "PA1 at alpaca", "at most 500 USD", "below 10.00 %", "protections daily_loss", "feeds alpaca",
+        "of account, feeds, protections, live", "until the release or",
+    )  # fmt: skip
+    for part in shown:
         assert part in " ".join(text.stdout.split()), part
     made = msgspec.json.decode(machine.stdout, type=Arming, strict=True)
     assert made.expires_ns - made.time_ns == 24 * HOUR_NS
@@ -165,6 +169,18 @@ def written(text: str) -> Callable[[Paths], Paths]:
     return write
 
 
+def replaced(old: str, new: str) -> Callable[[Paths], Paths]:
+    def write(paths: Paths) -> Paths:
+        for file in (paths.config_file, paths.config / "overlay.toml"):
+            text = file.read_text()
+            if old in text:
+                file.write_text(text.replace(old, new))
+                return paths
+        raise AssertionError(old)
+
+    return write
+
+
 def without(name: str) -> Callable[[Paths], Paths]:
     def remove(paths: Paths) -> Paths:
         (paths.secrets / name).unlink()
@@ -178,6 +194,7 @@ def same(paths: Paths) -> Paths:
 
 
 LIVE = ("trade", "--live")
+BOUND = "one of the tables account, feeds, protections, live is another"
 ARM = {"WYCKOFF_ARM_LIVE": "PA1"}
 
 REFUSALS: list[tuple[str, Callable[[Paths], Paths], tuple[str, ...], Mapping[str, str], str]] = [
@@ -186,6 +203,10 @@ REFUSALS: list[tuple[str, Callable[[Paths], Paths], tuple[str, ...], Mapping[str
     ("a copy of the whole home", copied_home, LIVE, {}, f"the directory that holds {ARMED_NAME}"),
     ("a home from a backup", moved_home, LIVE, {}, f"the directory that holds {ARMED_NAME}"),
     ("a limit that was changed", written("[risk]\nheat_limit_bp = 950\n"), LIVE, {}, "the configuration is another"),
+    ("a larger order", replaced('max_order_notional = "500"', 'max_order_notional = "50000"'), LIVE, {}, BOUND),
+    ("a larger loss of a day", replaced("limit_bp = 300\n", "limit_bp = 9000\n"), LIVE, {}, BOUND),
+    ("another feed", replaced('symbols = ["AAPL"', 'symbols = ["TSLA"'), LIVE, {}, BOUND),
+    ("a machine that is never full", replaced("# free_disk_mb = 256", "free_disk_mb = 16"), LIVE, {}, BOUND),
     ("no secret of orders", without("orders_secret_key"), LIVE, {}, "orders.secret_key: not found"),
     ("secrets of a feed", written('credentials = "alpaca"\n'), LIVE, {}, "is a feed's as well"),
     ("chaos", same, ("trade", "--chaos", "1"), {}, "--chaos is for run.mode = paper"),
@@ -202,6 +223,17 @@ def test_what_was_armed_once_starts_nothing_else(
     result = wyckoff(change(place), *words, variables=variables)
 
     assert (result.exit_code, says in result.stderr) == (exits.REFUSED, True), (name, result.output)
+
+
+def test_protections_that_are_dropped_need_arming_anew(place: Paths) -> None:
+    drawdown = '[[protections]]\nkind = "drawdown"\nlimit_bp = 1000\nthen = "flatten"\n'
+    replaced("[[protections]]", f"{drawdown}\n[[protections]]")(place)
+    assert "drawdown, daily_loss" in armed(place).stdout
+    assert NO_ORDERS in wyckoff(place, *LIVE).stderr
+
+    replaced(drawdown, "")(place)
+
+    assert f"not armed: {BOUND}" in wyckoff(place, *LIVE).stderr
 
 
 ALONE: list[tuple[str, tuple[str, ...], Mapping[str, str], str]] = [

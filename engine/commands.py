@@ -18,11 +18,11 @@ from engine.blocks import BlockError
 from engine.calendars import CalendarError
 from engine.campaigns.performance import TradeLedger
 from engine.collector import settle
+from engine.compiling import compile_apart, is_cold
 from engine.config import Config, ConfigError, located, shipped, told
 from engine.exits import ExitError, emit
 from engine.exports import DecisionsJsonl, EventsCsv, Export, ExportError, PhasesCsv, TradesCsv
 from engine.instruments import InstrumentError
-from engine.kernels import is_cold
 from engine.live.tapes import epoch
 from engine.opening import Opened, configuration, configured, listed, opened
 from engine.pace import Pace, WallClock
@@ -49,6 +49,7 @@ def run_replay(command: ReplayCommand) -> None:
         check(command)
         if is_cold():
             screen.tell("compiling kernels for this machine, half a minute; later runs start at once")
+            compile_apart()
         if not command.monitor:
             screen.show(_replayed(command, screen))
             return

@@ -70,7 +70,8 @@ def _needed() -> list[str]:
 
 
 def kernels() -> Finding:
-    from engine.kernels import cache_directory, is_cold
+    from engine.compiling import is_cold
+    from engine.kernels import cache_directory
 
     try:
         folder = cache_directory("engine.market_kernel")

@@ -8,12 +8,12 @@ import msgspec
 
 from engine import exits
 from engine.commands import known_errors
+from engine.compiling import is_cold
 from engine.config import Config
 from engine.exits import ExitError, emit
 from engine.explain_feed import Seen, Watcher
 from engine.explain_text import as_text
 from engine.iso import TimeError, iso, parse_iso
-from engine.kernels import is_cold
 from engine.messages import NEVER_NS
 from engine.opening import configured, opened
 from engine.replay import from_tape

@@ -45,11 +45,6 @@ def cache_directory(module: str) -> Path:
     return _directories[module]
 
 
-def is_cold() -> bool:
-    """Whether a module loaded so far has kernels and none of them was ever compiled on this machine."""
-    return any(not any(directory.iterdir()) for directory in _directories.values())
-
-
 def _forget_old(kernels: Path, module: str) -> None:
     kept = sorted(kernels.glob(f"{module}-*"), key=lambda one: one.stat().st_mtime)
     for version in kept[:-KEPT_VERSIONS]:

@@ -5,7 +5,6 @@ from it whether trying again can help.
 """
 
 import os
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,12 +20,12 @@ from engine import exits
 from engine.arming import arming, disagreement, mode_source, unarmed, unfit_credentials
 from engine.calendars import CalendarError
 from engine.collector import settle
+from engine.compiling import compile_apart, is_cold
 from engine.config import Config, Settled
 from engine.config_command import check_modules, config_errors, settled
 from engine.control.server import SocketTakenError
 from engine.exits import ExitError
 from engine.instruments import InstrumentError
-from engine.kernels import is_cold
 from engine.live import chaos
 from engine.live.clock import SystemClock
 from engine.live.daemon import Daemon
@@ -134,15 +133,12 @@ def _held(paths: Paths, config: Config, now_ns: int) -> Iterator[None]:
 
 
 def _warm_up(config: Config) -> None:
-    """Every kernel is compiled before the first feed is reached: a compile in between would stall the loop.
-
-    A process of its own compiles, so that the compiler's memory, some hundred megabytes, ends with it.
-    """
+    """Every kernel is compiled before the first feed is reached: a compile in between would stall the loop."""
     warm: Any = import_module("engine.live.kernels").warm
     adapters: Any = import_module("adapters.live")
     if is_cold():
         sys.stderr.write("wyckoff: compiling kernels for this machine, half a minute; later starts are quick\n")
-        subprocess.run([sys.executable, "-m", "engine.live.kernels"], check=False)
+        compile_apart("engine.live.kernels")
     warm(config)
     adapters.warm()
     settle()

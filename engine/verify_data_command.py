@@ -13,12 +13,12 @@ import msgspec
 from engine import exits
 from engine.blocks import MarketBlock
 from engine.commands import known_errors
+from engine.compiling import is_cold
 from engine.config import Config
 from engine.coverage import Coverage, Hours
 from engine.data_report import DataReport
 from engine.data_show import as_text, is_colored, progress_of
 from engine.exits import ExitError, emit
-from engine.kernels import is_cold
 from engine.opening import Opened, configured, opened
 from engine.ports import Item
 from engine.replay_command import ReplayCommand, check, is_tape

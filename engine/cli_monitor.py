@@ -28,15 +28,15 @@ def monitor(
     expose: Annotated[
         bool, typer.Option("--expose", help="Listen where other machines reach it; needs TLS and a token.")
     ] = False,
-    with_parent: Annotated[
-        bool, typer.Option("--with-parent", hidden=True, help="End with the process that started this one.")
-    ] = False,
+    parent: Annotated[
+        int | None, typer.Option("--with-parent", metavar="PID", hidden=True, help="End with this parent.")
+    ] = None,
 ) -> None:
     """Serve the page, REST, WebSocket and metrics of the engine of this home."""
     with exits():
         from engine.monitor_command import run_monitor
 
-        run_monitor(home, config or (), sets or (), listen=listen, store=store, expose=expose, with_parent=with_parent)
+        run_monitor(home, config or (), sets or (), listen=listen, store=store, expose=expose, parent=parent)
 
 
 def watch(

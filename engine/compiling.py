@@ -7,19 +7,18 @@ compiles by itself.
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from engine.iso import iso
 from engine.kernels import cache_directory
 from engine.wyckoff.schematics import as_bars, generate
 
 HEADER = "Ticker,Date,Open,High,Low,Close,Volume,Adj Close"
 START_NS = 946_857_600_000_000_000
 """2000-01-03, UTC."""
-SECOND_NS = 1_000_000_000
 LONGEST = "engine.wyckoff.scan"
 
 
@@ -40,9 +39,9 @@ def lines() -> Iterator[str]:
     for seed, ticker in enumerate(("AAA", "BBB")):
         bars = as_bars(generate("accumulation", seed), "1d", START_NS, 0)
         for row in range(len(bars)):
-            day = datetime.fromtimestamp(int(bars.open_ns[row]) // SECOND_NS, UTC).date()
+            day = iso(int(bars.open_ns[row])).partition("T")[0]
             prices = [f"{column[row]:.2f}" for column in (bars.open, bars.high, bars.low, bars.close)]
-            yield ",".join((ticker, str(day), *prices, f"{bars.volume[row]:.0f}", f"{bars.close[row] / 2:.4f}"))
+            yield ",".join((ticker, day, *prices, f"{bars.volume[row]:.0f}", f"{bars.close[row] / 2:.4f}"))
 
 
 def main() -> None:

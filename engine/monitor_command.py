@@ -43,16 +43,16 @@ def run_monitor(
     listen: str | None,
     store: Path | None,
     expose: bool = False,
-    with_parent: bool = False,
+    parent: int | None = None,
 ) -> None:
-    """Returns after a signal, or `with_parent` when the process that started it is gone. Raises ExitError."""
+    """Returns after a signal, or when the process `parent`, which started it, is gone. Raises ExitError."""
     paths, found = settled(home, files, sets)
     settings = _settings(found.config, listen, expose=expose)
     host, _, port = settings.listen.rpartition(":")
     tokens = _tokens(paths, found, settings)
     plan = _plan(paths, found.config, settings, tokens, store)
     try:
-        until = partial(_parent_is_gone, os.getppid()) if with_parent else anyio.sleep_forever
+        until = anyio.sleep_forever if parent is None else partial(_parent_is_gone, parent)
         address = (host.removeprefix("[").removesuffix("]"), int(port))
         anyio.run(_serve, plan, address, settings, paths, until, backend_options={"use_uvloop": True})
     except OSError as error:
@@ -139,7 +139,7 @@ def _tls(paths: Paths, settings: MonitorSettings, mode: str) -> ssl.SSLContext |
 
 
 async def _parent_is_gone(parent: int) -> None:
-    """An engine that was killed cannot end its monitor: nobody else would."""
+    """An engine that was killed cannot end its monitor: nobody else would. It may have been before this began."""
     while os.getppid() == parent:
         await SystemClock().sleep(LOOK_S)
 

@@ -23,6 +23,7 @@ from engine.control.server import ControlServer
 from engine.exits import ExitError
 from engine.live.clock import SystemClock
 from engine.live.stream import SOCKET_NAME, EngineStream
+from engine.live.supervision import monitor_beside
 from engine.pace import Pace
 from engine.paths import PathError, Paths, check_socket_path, find_paths
 from engine.replay import Run
@@ -88,9 +89,8 @@ def page_of(command: ReplayCommand) -> Iterator[ReplayPage]:
 
 def monitor_command(paths: Paths, store: Path, listen: str | None) -> list[str]:
     """The page's process: shipped settings, this run's store."""
-    command = [sys.executable, "-m", "engine", "monitor", "--with-parent", "--home", str(paths.config)]
-    command += ["--config", str(shipped("replay")), "--set", f"store.sqlite={store}"]
-    return [*command, *(("--listen", listen) if listen else ())]
+    options = ["--home", str(paths.config), "--config", str(shipped("replay")), "--set", f"store.sqlite={store}"]
+    return monitor_beside(*options, *(("--listen", listen) if listen else ()))
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -20,6 +20,7 @@ from engine.identity import build_hash
 from engine.iso import iso
 from engine.live import views
 from engine.live.ports import Clock
+from engine.live.tapes import SECOND_NS
 from engine.messages import NEVER_NS
 from engine.pace import Pace, PaceState
 from engine.replay import Run
@@ -31,7 +32,6 @@ STATES: Final = {
     PaceState.PAUSED: SessionState.PAUSED,
     PaceState.STOPPED: SessionState.STOPPING,
 }
-SECOND_NS: Final = 10**9
 
 
 class ReplayTarget:

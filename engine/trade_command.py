@@ -30,6 +30,7 @@ from engine.live import chaos
 from engine.live.clock import SystemClock
 from engine.live.daemon import Daemon
 from engine.live.ports import Clock, FeedRefusedError, FeedUnreachableError
+from engine.live.supervision import monitor_beside
 from engine.locks import Holder, LockedError, StateLock
 from engine.log import LogBook, logging_to
 from engine.notify_systemd import Notifier
@@ -94,7 +95,7 @@ def _monitor_command(home: Path | None, files: Sequence[Path], sets: Sequence[st
     options = [*(("--home", str(home)) if home else ())]
     options += [part for file in files for part in ("--config", str(file))]
     options += [part for one in sets for part in ("--set", one)]
-    return [sys.executable, "-m", "engine", "monitor", "--with-parent", *options]
+    return monitor_beside(*options)
 
 
 def _check_armed(paths: Paths, found: Settled, *, live: bool) -> None:
@@ -134,13 +135,11 @@ def _held(paths: Paths, config: Config, now_ns: int) -> Iterator[None]:
 
 def _warm_up(config: Config) -> None:
     """Every kernel is compiled before the first feed is reached: a compile in between would stall the loop."""
-    warm: Any = import_module("engine.live.kernels").warm
-    adapters: Any = import_module("adapters.live")
+    kernels: Any = import_module("engine.live.kernels")
     if is_cold():
         sys.stderr.write("wyckoff: compiling kernels for this machine, half a minute; later starts are quick\n")
         compile_apart("engine.live.kernels")
-    warm(config)
-    adapters.warm()
+    kernels.warm_all(config)
     settle()
 
 

@@ -109,10 +109,15 @@ def _instrument(symbol: str, match_on: str) -> Instrument:
     )  # fmt: skip
 
 
+def warm_all(config: Config) -> None:
+    """The line's kernels and those of the feeds."""
+    warm(config)
+    feeds: Any = import_module("adapters.live")
+    feeds.warm()
+
+
 def main() -> None:
-    warm(parse(tomllib.loads(shipped("replay").read_text()), "shipped"))
-    adapters: Any = import_module("adapters.live")
-    adapters.warm()
+    warm_all(parse(tomllib.loads(shipped("replay").read_text()), "shipped"))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 It is started again with growing pauses; what ends by a mistake of configuration is left alone and told.
 """
 
+import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -57,3 +59,8 @@ async def _end(process: Process) -> None:
     if process.returncode is None:
         process.kill()
         await process.wait()
+
+
+def monitor_beside(*options: str) -> list[str]:
+    """The command of a monitor's process that ends with this one."""
+    return [sys.executable, "-m", "engine", "monitor", "--with-parent", str(os.getpid()), *options]

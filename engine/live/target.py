@@ -8,6 +8,7 @@ import os
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
+from engine import exits
 from engine.config import Config
 from engine.control import killfile
 from engine.control.protocol import ALL, check_stop
@@ -30,7 +31,6 @@ from engine.live.tapes import SECOND_NS
 from engine.messages import NEVER_NS, Role
 from engine.paths import Paths
 
-NOT_FOUND = 4
 REFUSED = 6
 KILL, UNKILL, STOP, RELOAD = "kill", "unkill", "stop", "reload"
 
@@ -112,7 +112,7 @@ class EngineTarget:
             self._session.stop(drain_s)
             return Outcome(0, f"stopping; at most {drain_s:.0f} s for what is on its way")
         if unknown := self._unknown(command):
-            return Outcome(NOT_FOUND, unknown)
+            return Outcome(exits.NOT_FOUND, unknown)
         if command.name == KILL:
             self._note_kill(command)
         try:

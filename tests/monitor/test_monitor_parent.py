@@ -17,8 +17,9 @@ def test_it_ends_when_its_engine_was_killed(tmp_path: Path) -> None:
     engine = [sys.executable, "-m", "engine"]
     subprocess.run([*engine, "init", home], cwd=ROOT, check=True, capture_output=True, timeout=SECONDS)
     port = free()
-    monitor = [*engine, "monitor", "--with-parent", "--home", home, "--listen", f"127.0.0.1:{port}"]
-    parent = f"import subprocess, sys; print(subprocess.Popen({monitor!r}).pid, flush=True); sys.stdin.read()"
+    monitor = [*engine, "monitor", "--home", home, "--listen", f"127.0.0.1:{port}", "--with-parent"]
+    begin = f"subprocess.Popen([*{monitor!r}, str(os.getpid())])"
+    parent = f"import os, subprocess, sys; print({begin}.pid, flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", parent],
         cwd=ROOT,
@@ -37,6 +38,19 @@ def test_it_ends_when_its_engine_was_killed(tmp_path: Path) -> None:
         time.sleep(0.1)
     os.kill(child, 9)
     raise AssertionError("the monitor went on without its engine")
+
+
+def test_it_ends_when_its_engine_was_gone_before_it_looked(tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    engine = [sys.executable, "-m", "engine"]
+    subprocess.run([*engine, "init", home], cwd=ROOT, check=True, capture_output=True, timeout=SECONDS)
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+
+    monitor = [*engine, "monitor", "--home", home, "--listen", f"127.0.0.1:{free()}", "--with-parent", str(gone.pid)]
+    ended = subprocess.run(monitor, cwd=ROOT, capture_output=True, check=False, timeout=SECONDS)
+
+    assert ended.returncode == 0
 
 
 def answers(port: str) -> bool:
